@@ -1,0 +1,1 @@
+"""The door: settings, processes, HTTP and the command line."""

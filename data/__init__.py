@@ -1,0 +1,1 @@
+"""Rows in: tables from a source, cleaned, and the immutable snapshot that workers read."""

@@ -1,0 +1,1 @@
+"""Where the five tables come from, one file each."""

@@ -1,0 +1,1 @@
+"""LinUCB with item effects: sums, solving, scoring."""

@@ -1,0 +1,1 @@
+"""The compiled scoring kernel and its plain reference."""

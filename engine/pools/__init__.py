@@ -1,0 +1,1 @@
+"""The pools a feed is filled from, one file each."""

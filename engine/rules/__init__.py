@@ -1,0 +1,1 @@
+"""The rules that refuse candidates, one file each."""

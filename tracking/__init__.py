@@ -1,0 +1,1 @@
+"""Rows out: activity made durable, and what was learnt from it."""
