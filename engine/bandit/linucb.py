@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 
 from engine.bandit.statistics import Statistics
 from engine.features import DIMENSIONS
@@ -56,9 +55,9 @@ def solve(
     (1.0, 0.0)
     """
     moment = weights @ statistics.moment
-    factor = cho_factor(ridge * np.eye(DIMENSIONS) + statistics.gram, lower=True)
-    theta = cho_solve(factor, moment)
-    inverse = cho_solve(factor, np.eye(DIMENSIONS))
+    design = ridge * np.eye(DIMENSIONS) + statistics.gram
+    theta = np.linalg.solve(design, moment)
+    inverse = np.linalg.inv(design)
     squares = float(weights @ statistics.square @ weights)
     residual = max(0.0, squares - 2.0 * float(theta @ moment) + float(theta @ statistics.gram @ theta))
     variance = (1.0 + residual) / (1.0 + statistics.count)

@@ -113,16 +113,13 @@ class Statistics:
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "Statistics":
         """The inverse of `to_arrays`. Raises KeyError naming an array that is absent."""
-        values = {name: np.array(arrays[name]) for name in cls.__slots__}
-        values["count"] = float(values["count"])
-        return cls(**values)
+        sums = {name: np.array(arrays[name]) for name in cls.__slots__ if name != "count"}
+        return cls(count=float(np.asarray(arrays["count"], dtype=np.float64)), **sums)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Statistics):
             return NotImplemented
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in self.__slots__)
-
-    __hash__ = None
 
     def _checked(self, name: str, values: Floats) -> Floats:
         values = np.asarray(values, dtype=np.float64)
