@@ -56,7 +56,7 @@ def solve(
     """
     moment = weights @ statistics.moment
     design = ridge * np.eye(DIMENSIONS) + statistics.gram
-    theta = np.linalg.solve(design, moment)
+    theta: Floats = np.linalg.solve(design, moment).astype(np.float64)
     inverse = np.linalg.inv(design)
     squares = float(weights @ statistics.square @ weights)
     residual = max(0.0, squares - 2.0 * float(theta @ moment) + float(theta @ statistics.gram @ theta))
