@@ -1,0 +1,41 @@
+# Everything here works on a clean clone: each target installs what it lacks and skips what is there.
+.DEFAULT_GOAL := help
+.PHONY: help serve test check lint bench lock demo-mysql environment runtime servers
+
+bin := .venv/bin
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: runtime  ## Install what the service needs, start it on http://127.0.0.1:8000
+	@exec $(bin)/talentfeed serve
+
+test: environment servers  ## Run the whole suite, doctests included, against real servers
+	@scripts/test.sh
+
+check: lint servers  ## What CI checks: style, types, layers and the tests
+	@scripts/test.sh --unless-passed
+
+lint: environment
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+bench: environment  ## Run the benchmarks and print their table
+	@$(bin)/python -m benchmarks
+
+lock: environment  ## Resolve the dependencies anew and write requirements/*.lock
+	@scripts/lock.sh
+
+demo-mysql: environment servers  ## Serve the Last.fm data from a MariaDB behind an SSH tunnel, show a feed, stop
+	@$(bin)/python scripts/demo_mysql.py
+
+runtime:
+	@scripts/bootstrap.sh runtime
+
+environment:
+	@scripts/bootstrap.sh development
+
+servers:
+	@scripts/install_servers.sh
