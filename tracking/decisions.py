@@ -1,0 +1,102 @@
+"""The record of a served feed: all that learning needs, and all that recomputes the choice (snapshot, policy, seed).
+
+Features are kept as base64 of float32 little-endian bytes, row after row of the eighteen: 24 positions take 2.3 KB and
+come back bit for bit, where decimal text would take about 5 KB.
+"""
+
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from engine.features import DIMENSIONS
+from engine.feed_types import Feed
+from tracking.times import milliseconds, of_iso, to_iso
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One position: what was shown, the pool the pattern planned, the pool that showed it, and how likely that was."""
+
+    kind: str  # "video" or "flow"
+    id: int
+    slot: str
+    pool: str
+    propensity: float
+
+    @property
+    def item(self) -> str:
+        """`video:12` or `flow:3`."""
+        return f"{self.kind}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decision:
+    """A served feed. `shown[p - 1]` is position p; `features` (n, 18) float32 belong to it row by row."""
+
+    feed_id: str
+    user_id: int
+    session_id: str
+    served_at: datetime
+    snapshot_id: str
+    policy_version: str
+    seed: int
+    shown: tuple[Shown, ...]
+    features: NDArray[np.float32]
+
+    @classmethod
+    def of_feed(cls, feed: Feed, *, feed_id: str, user_id: int, session_id: str, served_at: datetime) -> "Decision":
+        """The record of a feed that was served to `user_id` at `served_at`."""
+        return cls(
+            feed_id=feed_id,
+            user_id=user_id,
+            session_id=session_id,
+            served_at=milliseconds(served_at),
+            snapshot_id=feed.snapshot_id,
+            policy_version=feed.policy_version,
+            seed=feed.seed,
+            shown=tuple(Shown(i.kind, i.id, i.slot, i.pool, float(i.propensity)) for i in feed.items),
+            features=feed.features,
+        )
+
+    def to_json(self) -> bytes:
+        """One line of JSON."""
+        names = ("feed_id", "user_id", "session_id", "snapshot_id", "policy_version", "seed")
+        values: dict[str, object] = {name: getattr(self, name) for name in names}
+        values |= {"served_at": to_iso(self.served_at), "items": pack_items(self.shown)}
+        return orjson.dumps(values | {"features": pack_features(self.features)})
+
+    @classmethod
+    def of_json(cls, body: bytes) -> "Decision":
+        """The record that `to_json` wrote. Raises ValueError, TypeError or KeyError on anything else."""
+        values = orjson.loads(body)
+        names = ("feed_id", "user_id", "session_id", "snapshot_id", "policy_version", "seed")
+        return cls(
+            **{name: values[name] for name in names},
+            served_at=of_iso(values["served_at"]),
+            shown=unpack_items(values["items"]),
+            features=unpack_features(values["features"]),
+        )
+
+
+def pack_items(shown: tuple[Shown, ...]) -> str:
+    """The positions as compact JSON: `[["video", 12, "AU", "AU", 0.25], ...]`."""
+    return orjson.dumps([(one.kind, one.id, one.slot, one.pool, one.propensity) for one in shown]).decode()
+
+
+def unpack_items(text: str) -> tuple[Shown, ...]:
+    """The inverse of `pack_items`."""
+    return tuple(Shown(*entry) for entry in orjson.loads(text))
+
+
+def pack_features(features: NDArray[np.float32]) -> str:
+    """Features (n, 18) as base64 text."""
+    return b64encode(np.ascontiguousarray(features, dtype="<f4").tobytes()).decode()
+
+
+def unpack_features(text: str) -> NDArray[np.float32]:
+    """The inverse of `pack_features`. Raises ValueError when the length is not a whole number of rows."""
+    return np.frombuffer(b64decode(text, validate=True), dtype="<f4").reshape(-1, DIMENSIONS).astype(np.float32)

@@ -1,0 +1,37 @@
+"""How times are written: UTC, to the millisecond, once for JSON and once for SQL."""
+
+from datetime import UTC, datetime
+
+
+def to_iso(moment: datetime) -> str:
+    """An aware time as ISO-8601 UTC.
+
+    >>> to_iso(datetime(2026, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC))
+    '2026-05-01T12:00:00.250Z'
+    """
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def of_iso(text: str) -> datetime:
+    """The aware UTC time of an ISO-8601 text; one without a zone is UTC. Raises ValueError or OverflowError."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def to_sql(moment: datetime) -> str:
+    """An aware time as the text of a DATETIME(3) in UTC.
+
+    >>> to_sql(datetime(2026, 5, 1, 12, tzinfo=UTC))
+    '2026-05-01 12:00:00.000'
+    """
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
+
+
+def of_sql(value: object) -> datetime:
+    """The aware UTC time of a DATETIME(3), which MySQL gives as a datetime and SQLite as a text."""
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else of_iso(str(value))
+
+
+def milliseconds(moment: datetime) -> datetime:
+    """The time cut to the millisecond, as it comes back from JSON and from SQL."""
+    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
