@@ -1,0 +1,124 @@
+"""The folder of all snapshots and the one small file, `CURRENT`, that says which is served."""
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.snapshot_files import ID, Arrays, Snapshot, SnapshotError, naming, read_manifest, sync_folder, write
+
+logger = logging.getLogger(__name__)
+
+POINTER = "CURRENT"
+
+__all__ = ["POINTER", "Arrays", "Snapshot", "SnapshotError", "SnapshotInfo", "SnapshotStore", "write"]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotInfo:
+    """What is known of a snapshot without opening its arrays. `bytes` is the arrays' size on disk."""
+
+    id: str
+    created_at: str
+    order: int
+    bytes: int
+    current: bool
+    details: Mapping[str, Any]
+
+
+class SnapshotStore:
+    """All snapshots below one folder. Any number of processes read; one writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def publish(self, arrays: Arrays, details: Mapping[str, object]) -> str:
+        """Write a snapshot and make it the current one; the id. `SnapshotError` leaves everything as it was."""
+        identity = write(self.folder, arrays, details)
+        self._point_at(identity)
+        return identity
+
+    def current_id(self) -> str | None:
+        """The id that the pointer names, None when there is none. One small read: cheap enough to poll."""
+        try:
+            text = (self.folder / POINTER).read_text(encoding="ascii", errors="replace").strip()
+        except OSError:
+            return None
+        return text if ID.fullmatch(text) else None
+
+    def open_current(self) -> Snapshot:
+        """The current snapshot; when it is damaged, the newest other one that is whole, with an error logged.
+
+        Raises `SnapshotError` when there is none at all, naming what was wrong with the current one.
+        """
+        wanted = self.current_id()
+        others = [info.id for info in self.list() if info.id != wanted]
+        problem = f"{self.folder / POINTER} names no snapshot"
+        for identity in ([wanted] if wanted else []) + others:
+            try:
+                found = Snapshot.open(self.folder / identity)
+            except SnapshotError as error:
+                logger.error("snapshot refused: id=%s reason=%s", identity, error)
+                problem = str(error) if identity == wanted else problem
+                continue
+            if identity != wanted:
+                logger.error("serving an older snapshot: id=%s instead of=%s", identity, wanted)
+            return found
+        raise SnapshotError(problem)
+
+    def activate(self, identity: str) -> None:
+        """Make a snapshot the current one after checking it whole; `SnapshotError` when it is unknown or damaged."""
+        if not ID.fullmatch(identity) or not (self.folder / identity).is_dir():
+            raise SnapshotError(f"{self.folder / identity}: there is no such snapshot")
+        Snapshot.open(self.folder / identity)
+        self._point_at(identity)
+
+    def list(self) -> list[SnapshotInfo]:
+        """All snapshots with a readable manifest, the latest written first."""
+        current, found = self.current_id(), []
+        for path in self.folder.iterdir() if self.folder.is_dir() else []:
+            if not ID.fullmatch(path.name):
+                continue
+            try:
+                found.append(_info(read_manifest(path), current))
+            except SnapshotError as error:
+                logger.error("snapshot refused: id=%s reason=%s", path.name, error)
+        return sorted(found, key=lambda info: (info.order, info.id), reverse=True)
+
+    def prune(self, keep: int) -> tuple[str, ...]:
+        """Remove all but the latest `keep` snapshots and the current one, and what dead builds left; removed ids."""
+        doomed = tuple(info.id for info in self.list()[max(keep, 1) :] if not info.current)
+        for identity in doomed:
+            gone = self.folder / f"gone.tmp-{os.getpid()}-{identity}"
+            (self.folder / identity).rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
+        for path in self.folder.glob("*.tmp-*"):
+            if not _alive(path.name):
+                shutil.rmtree(path, ignore_errors=True)
+        return doomed
+
+    def _point_at(self, identity: str) -> None:
+        pointer = self.folder / POINTER
+        fresh = self.folder / f"{POINTER}.new-{os.getpid()}"
+        with naming(pointer):
+            with fresh.open("w", encoding="ascii") as stream:
+                stream.write(identity + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            fresh.replace(pointer)
+            sync_folder(self.folder)
+
+
+def _info(manifest: Mapping[str, Any], current: str | None) -> SnapshotInfo:
+    size = sum(entry["bytes"] for entry in manifest["arrays"].values())
+    same = manifest["id"] == current
+    return SnapshotInfo(manifest["id"], manifest["created_at"], manifest["order"], size, same, manifest["details"])
+
+
+def _alive(name: str) -> bool:
+    """Whether the process in the name of a folder under construction still runs."""
+    process = name.partition(".tmp-")[2].split("-")[0]
+    return process.isdigit() and Path(f"/proc/{process}").exists()

@@ -1,0 +1,182 @@
+"""A snapshot: a folder of arrays that never changes once it is there. Nothing but numpy and the standard library.
+
+    <folder>/<id>/<name>.npy         one file an array
+    <folder>/<id>/manifest.json      format, id, order, details, and each file's type, shape, size and SHA-256
+    <folder>/<id>/manifest.sha256    the manifest's own SHA-256, as `sha256sum -c` reads it
+
+It is written under another name, flushed to disk and renamed, so that a folder with an id as its name is complete.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = 1
+ID = re.compile(r"\d{8}T\d{9}-[0-9a-f]{8}(-\d+)?")
+NAME = re.compile(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*")
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class SnapshotError(Exception):
+    """A snapshot that cannot be written or must not be used; the message names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An open snapshot. `arrays` are read-only and mapped from the files: workers of one machine share the memory."""
+
+    id: str
+    path: Path
+    details: Mapping[str, Any]
+    arrays: Arrays
+
+    @classmethod
+    def open(cls, path: Path, verify: bool = True) -> "Snapshot":
+        """Map a snapshot's arrays; with `verify` every byte is compared with the checksums first.
+
+        Raises `SnapshotError` naming the file that is missing, cut, changed or of an unknown format.
+        """
+        manifest = read_manifest(path)
+        arrays = {}
+        for name, entry in manifest["arrays"].items():
+            file = path / f"{name}.npy"
+            with naming(file):
+                if file.stat().st_size != entry["bytes"] or (verify and _sha256_of(file) != entry["sha256"]):
+                    raise SnapshotError(f"{file} is damaged: its size or checksum is not the manifest's")
+                arrays[name] = _mapped(file)
+        return cls(manifest["id"], path, MappingProxyType(manifest["details"]), MappingProxyType(arrays))
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The checked manifest of a snapshot's folder; `SnapshotError` names the file that is wrong."""
+    file, sums = path / "manifest.json", path / "manifest.sha256"
+    with naming(file):
+        content = file.read_bytes()
+    with naming(sums):
+        if sums.read_bytes() != _sum_line(content):
+            raise SnapshotError(f"{file} is damaged: {sums.name} has another checksum")
+    manifest = json.loads(content)
+    if manifest["format"] != FORMAT:
+        raise SnapshotError(f"{file} has format {manifest['format']}, this version reads {FORMAT}")
+    return dict(manifest)
+
+
+def write(folder: Path, arrays: Arrays, details: Mapping[str, object]) -> str:
+    """Write a new snapshot below `folder` and give its id.
+
+    `details` must be plain JSON values; its `as_of` (ISO 8601) gives the id its time, the content the rest. Arrays of
+    Python objects are refused (`ValueError`). Raises `SnapshotError` naming the file when the disk refuses; nothing is
+    left behind then.
+    """
+    for name, array in arrays.items():
+        if not NAME.fullmatch(name) or array.dtype.hasobject:
+            raise ValueError(f"array {name!r} of type {array.dtype} cannot be in a snapshot")
+    folder.mkdir(parents=True, exist_ok=True)
+    building = folder / f"building.tmp-{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        with naming(building):
+            building.mkdir()
+        entries = {name: _write_array(building / f"{name}.npy", array) for name, array in arrays.items()}
+        identity = _identity(folder, entries, details)
+        manifest = {"format": FORMAT, "id": identity, "order": _next_order(folder), "created_at": details["as_of"]}
+        content = json.dumps(manifest | {"details": dict(details), "arrays": entries}, indent=1).encode()
+        _write_bytes(building / "manifest.json", content)
+        _write_bytes(building / "manifest.sha256", _sum_line(content))
+        with naming(folder / identity):
+            sync_folder(building)
+            building.rename(folder / identity)
+            sync_folder(folder)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    return identity
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to disk, so that a rename survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Turn what the system says of a file into a `SnapshotError` that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise SnapshotError(f"{file}: {error.strerror or error}") from error
+
+
+def _identity(folder: Path, entries: Mapping[str, Mapping[str, Any]], details: Mapping[str, object]) -> str:
+    """Time of the data, then 8 digits of the content's checksum; a number more when that folder is there already."""
+    moment = datetime.fromisoformat(str(details["as_of"])).astimezone(UTC)
+    content = json.dumps([entries, dict(details)], sort_keys=True).encode()
+    base = f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}-{hashlib.sha256(content).hexdigest()[:8]}"
+    identity, number = base, 1
+    while (folder / identity).exists():
+        number += 1
+        identity = f"{base}-{number}"
+    return identity
+
+
+def _next_order(folder: Path) -> int:
+    """One more than the latest snapshot's: the order of writing, which no clock can confuse."""
+    found = [0]
+    for path in folder.iterdir():
+        if ID.fullmatch(path.name):
+            try:
+                found.append(int(read_manifest(path)["order"]))
+            except SnapshotError:
+                continue  # a damaged one has no say
+    return max(found) + 1
+
+
+def _write_array(file: Path, array: NDArray[Any]) -> dict[str, Any]:
+    with naming(file), file.open("wb") as stream:
+        np.lib.format.write_array(stream, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
+        stream.flush()
+        os.fsync(stream.fileno())
+    with naming(file):
+        size, checksum = file.stat().st_size, _sha256_of(file)
+    return {"dtype": array.dtype.str, "shape": list(array.shape), "bytes": size, "sha256": checksum}
+
+
+def _write_bytes(file: Path, content: bytes) -> None:
+    with naming(file), file.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sha256_of(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sum_line(manifest: bytes) -> bytes:
+    return f"{hashlib.sha256(manifest).hexdigest()}  manifest.json\n".encode()
+
+
+def _mapped(file: Path) -> NDArray[Any]:
+    """The array of a file, mapped and read-only; an empty one, which no system maps, is read."""
+    try:
+        array = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+    except ValueError:
+        array = np.asarray(np.load(file, allow_pickle=False))
+    array.flags.writeable = False
+    return array
