@@ -58,13 +58,14 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, ZONE).isoformat(timespec="milliseconds")
-        message = self._mask(record.getMessage() + _trace(record))[:LONGEST]
+        text = self._mask(record.getMessage() + _trace(record))[:LONGEST]
+        message = text.encode("utf-8", "backslashreplace").decode("utf-8")
         context = request_id.get()
         if self._json:
             fields = {"timestamp": moment, "module": record.name, "level": record.levelname, "message": message}
             if context:
                 fields["request_id"] = context
-            return orjson.dumps(fields, option=orjson.OPT_NON_STR_KEYS).decode()
+            return orjson.dumps(fields).decode()
         suffix = f" request_id={context}" if context else ""
         return one_line(f"{moment} - {record.name} - {record.levelname} - {message}{suffix}")
 

@@ -20,7 +20,7 @@ from engine.config import EngineConfig
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400 * 30), BeforeValidator(duration)]
 Pause = Annotated[float, Field(ge=0, le=86400 * 30), BeforeValidator(duration)]
-ENVIRONMENTS = ("embedded", "staging", "production")
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class SettingsError(Exception):
@@ -67,8 +67,9 @@ class ServiceSettings(BaseSettings):
     mysql_db: str | None = Field(None, description="its database")
     mysql_timeout_seconds: Seconds = Field(30.0, description="longest wait for one read from MySQL")
     load_deadline_seconds: Seconds = Field(300.0, description="longest time a whole load of the tables may take")
-    table_mapping: Path | None = Field(
-        None, description="TOML or JSON file that maps tables and columns of another app's names"
+    table_mapping: str = Field(
+        "",
+        description="another app's names: `users=members, users.city=town, videos.role_objectives=`",
     )
 
     redis_host: str | None = Field(None, description="Redis server; unset: activity waits in files of DATA_DIR")
@@ -162,6 +163,16 @@ def load() -> ServiceSettings:
     return values
 
 
+def metrics_are_shared() -> bool:
+    """Has whoever started this process given it the folder where all processes keep their metrics?"""
+    return bool(os.environ.get(METRICS_FOLDER))
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """The environment for a process of the service: this one's with `changes`."""
+    return {**os.environ, **changes}
+
+
 def warnings(settings: ServiceSettings) -> list[str]:
     """One line for each name in the credentials files that no setting has (a slip of the pen, most likely)."""
     folder = settings.credentials_dir
@@ -208,7 +219,8 @@ def _parse(files: list[Path], environment: str) -> tuple[ServiceSettings, list[P
 
 def _read(files: list[Path], environment: str, overrides: dict[str, Any]) -> ServiceSettings:
     given: dict[str, Any] = {"environment": environment, "credentials_dir": files[0].parent, **overrides}
-    return Settings(**given, _env_file=tuple(files), _env_file_encoding="utf-8")
+    given |= {"_env_file": tuple(files), "_env_file_encoding": "utf-8"}
+    return Settings(**given)
 
 
 def _problem(details: Any) -> Problem:

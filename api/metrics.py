@@ -1,0 +1,42 @@
+"""Prometheus metrics. docs/http.md lists every name with its meaning.
+
+With `PROMETHEUS_MULTIPROC_DIR` set (the supervisor and the gunicorn settings do it) all processes of one service share
+their counters through that folder and any worker answers for all; without it each worker answers for itself.
+"""
+
+from typing import Any
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+
+requests = Counter("talentfeed_http_requests", "Answered requests", ["method", "route", "status"])
+request_seconds = Histogram("talentfeed_http_request_seconds", "Time of a request", ["route"], buckets=SECONDS)
+feed_items = Counter("talentfeed_feed_items", "Items served, by the pool that filled the slot", ["pool"])
+relaxations = Counter("talentfeed_feed_relaxations", "Rules that gave way, by rule", ["rule"])
+short_feeds = Counter("talentfeed_feeds_short", "Feeds shorter than asked for")
+degraded_feeds = Counter("talentfeed_feeds_degraded", "Feeds served without a part of the service", ["part"])
+events = Counter("talentfeed_events", "Events, by what became of them", ["outcome"])
+swaps = Counter("talentfeed_engine_swaps", "Engines put in use by workers")
+builds = Counter("talentfeed_builds", "Snapshot builds, by outcome", ["outcome"])
+build_seconds = Gauge("talentfeed_build_seconds", "Time of the last build", multiprocess_mode="mostrecent")
+snapshot_age = Gauge("talentfeed_snapshot_age_seconds", "Age of the served data", multiprocess_mode="max")
+backlog = Gauge("talentfeed_backlog_events", "Activities that wait for the database", multiprocess_mode="mostrecent")
+tunnel_up = Gauge("talentfeed_tunnel_up", "1 if the tunnel is up", ["tunnel"], multiprocess_mode="mostrecent")
+
+
+def observe_request(method: str, route: str, status: int, seconds: float) -> None:
+    """Count one answer."""
+    requests.labels(method, route, str(status)).inc()
+    request_seconds.labels(route).observe(seconds)
+
+
+def render(shared: bool) -> bytes:
+    """All metrics in the Prometheus text format; `shared`: of all processes."""
+    if not shared:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    collect: Any = MultiProcessCollector
+    collect(registry)
+    return generate_latest(registry)

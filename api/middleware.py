@@ -1,0 +1,157 @@
+"""Pure ASGI layers around the application: request id and last resort, body limit, rate limit."""
+
+import asyncio
+import contextlib
+import logging
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from api import errors, metrics
+from api.logs import request_id
+
+logger = logging.getLogger(__name__)
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_LIMIT = 1_048_576
+DISCARD_BYTES, DISCARD_SECONDS = 8 * BODY_LIMIT, 1.0
+_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}").fullmatch
+
+
+class _Started:
+    """Whether and how an answer started, and when the request came."""
+
+    __slots__ = ("at", "status")
+
+    def __init__(self) -> None:
+        self.at, self.status = time.perf_counter(), 0
+
+
+class RequestEnvelope:
+    """Outermost layer: gives the request its id, counts and times it, and turns what nobody caught into a problem."""
+
+    def __init__(self, application: Application, access_log: bool = False) -> None:
+        self._application, self._access_log = application, access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        identifier = _identifier(scope)
+        token = request_id.set(identifier)
+        started = _Started()
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                started.status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", identifier.encode("ascii"))]
+            await send(message)
+
+        try:
+            await self._application(scope, receive, send_with_id)
+        except Exception:
+            logger.exception("%s %s failed", scope["method"], scope["path"])
+            if not started.status:
+                await errors.respond(errors.ProblemError(500))(scope, receive, send_with_id)
+        finally:
+            self._account(scope, started)
+            request_id.reset(token)
+
+    def _account(self, scope: Scope, started: _Started) -> None:
+        seconds = time.perf_counter() - started.at
+        route = getattr(scope.get("route"), "path", "other")
+        metrics.observe_request(scope["method"], route, started.status, seconds)
+        if self._access_log:
+            logger.info("%s %s %d %.1f ms", scope["method"], scope["path"], started.status, seconds * 1000)
+
+
+def _identifier(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text: str = value.decode("latin-1")
+            if _SANE_ID(text):
+                return text
+    return uuid.uuid4().hex
+
+
+class BodyLimit:
+    """413 for a body over 1 MiB, told by its length at once or, chunked, as soon as the limit is passed."""
+
+    def __init__(self, application: Application, limit: int = BODY_LIMIT) -> None:
+        self._application, self._limit = application, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if declared.isdigit() and int(declared) > self._limit:
+            await errors.respond(errors.ProblemError(413))(scope, receive, _closing(receive, send))
+            return
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise errors.ProblemError(413)
+            return message
+
+        async def answer(message: Message) -> None:
+            await (_closing(receive, send) if received > self._limit else send)(message)
+
+        await self._application(scope, limited, answer)
+
+
+def _closing(receive: Receive, send: Send) -> Send:
+    """A `send` that reads on a little before it ends the answer: a client cut off while sending may never read it."""
+
+    async def closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+        elif not message.get("more_body"):
+            await send({**message, "more_body": True})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(_discard(receive), DISCARD_SECONDS)
+            message = {"type": "http.response.body", "body": b""}
+        await send(message)
+
+    return closing
+
+
+async def _discard(receive: Receive) -> None:
+    left = DISCARD_BYTES
+    while left > 0:
+        message = await receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body"):
+            return
+        left -= len(message.get("body", b""))
+
+
+class RateLimit:
+    """429 for an address that sends more than `per_second` requests a second to this worker (token bucket)."""
+
+    def __init__(self, application: Application, per_second: int) -> None:
+        self._application, self._rate = application, float(per_second)
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._take((scope.get("client") or ("",))[0], time.monotonic()):
+            await self._application(scope, receive, send)
+            return
+        await errors.respond(errors.ProblemError(429, retry_after=1))(scope, receive, send)
+
+    def _take(self, address: str, now: float) -> bool:
+        if len(self._buckets) > 10_000:
+            self._buckets.clear()
+        tokens, last = self._buckets.get(address, (self._rate, now))
+        tokens = min(self._rate, tokens + (now - last) * self._rate)
+        self._buckets[address] = (tokens - 1 if tokens >= 1 else tokens, now)
+        return tokens >= 1
