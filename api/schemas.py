@@ -43,7 +43,7 @@ def _checked_before(value: Any) -> Any:
 
 Id = Annotated[StrictInt, Field(ge=0, le=LARGEST)]
 SessionId = Annotated[
-    Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9:._-]+$", strict=True)] | None,
+    Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9:._-]+$", strict=True)] | None,
     BeforeValidator(_empty_is_new),
 ]
 

@@ -1,0 +1,154 @@
+"""What one serve worker holds: the engine in use, replaced as one reference when a pointer moves.
+
+A request takes `runtime.engine` once, so it never sees two worlds. The two pointers (`snapshots/CURRENT`,
+`policies/CURRENT`) are polled; the new engine is built in a thread, beside the event loop.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from api import metrics
+from api.heartbeats import Heartbeats
+from api.settings import ServiceSettings
+from data.snapshot import Snapshot, SnapshotError, SnapshotStore
+from engine.engine import Engine
+from engine.world import World
+from tracking.learner import PolicyStore
+
+logger = logging.getLogger(__name__)
+POLL_SECONDS = 0.25
+HISTORY = 8
+Beat = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Runtime:
+    """The engine in use and what it was made of. `engine` is None until there is a first snapshot."""
+
+    def __init__(self, settings: ServiceSettings, snapshots: SnapshotStore, policies: PolicyStore) -> None:
+        self.settings, self.snapshots, self.policies = settings, snapshots, policies
+        self.heartbeats = Heartbeats(settings.data_dir / "workers")
+        self.engine: Engine | None = None
+        self.draining = False
+        self.generation = 0
+        self.history: list[str] = []
+        self.problem = ""
+        self.as_of: datetime | None = None
+        self._pointers: tuple[str | None, str | None] = (None, None)
+        self._refused: tuple[str | None, str | None] | None = None
+        self._world: World | None = None
+        self._started = time.time()
+        self._parent = os.getppid()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take what is there now, then follow the pointers until `stop`."""
+        await self._follow_pointers()
+        self._beat()
+        self._task = asyncio.create_task(self._watch(), name="runtime")
+        self._drain_on_sigterm()
+
+    async def stop(self) -> None:
+        """Stop following; this worker is no longer listed."""
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        self.heartbeats.remove()
+
+    @property
+    def snapshot_id(self) -> str | None:
+        """The id of the snapshot in use."""
+        return self._world.snapshot_id if self._world else None
+
+    @property
+    def policy_version(self) -> str | None:
+        """The version of the policy in use."""
+        return self._pointers[1] or "untrained" if self.engine else None
+
+    def snapshot_age(self) -> float | None:
+        """Seconds since the served data were read."""
+        return (datetime.now(UTC) - self.as_of).total_seconds() if self.as_of else None
+
+    async def _watch(self) -> None:
+        last_beat = 0.0
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                await self._follow_pointers()
+                if time.monotonic() - last_beat >= 1.0:
+                    last_beat = time.monotonic()
+                    self._beat()
+                    self._end_without_parent()
+            except Exception:
+                logger.exception("the worker could not look for a new snapshot or policy")
+
+    async def _follow_pointers(self) -> None:
+        pointers = (self.snapshots.current_id(), self.policies.current_version())
+        if pointers in (self._pointers, self._refused) or pointers[0] is None:
+            return
+        try:
+            await asyncio.to_thread(self._swap, pointers)
+        except Exception as error:
+            self._refused, self.problem = pointers, f"snapshot {pointers[0]} cannot be used: {error}"
+            logger.error("%s", self.problem, exc_info=not isinstance(error, SnapshotError))
+
+    def _swap(self, pointers: tuple[str | None, str | None]) -> None:
+        """Build the engine of these pointers and put it in use with one assignment."""
+        begin = time.perf_counter()
+        world = self._world
+        if world is None or pointers[0] != self._pointers[0]:
+            world = World.of(self._open())
+        engine = Engine(world, self.policies.load_current(), self.settings.engine)
+        self.as_of = datetime.fromisoformat(str(world.details["as_of"]))
+        self._world, self.engine, self._pointers = world, engine, pointers
+        self._refused, self.problem = None, ""
+        self.generation += 1
+        self.history = [world.snapshot_id, *(i for i in self.history if i != world.snapshot_id)][:HISTORY]
+        metrics.swaps.inc()
+        seconds = time.perf_counter() - begin
+        logger.info("in use: snapshot=%s policy=%s in %.2f s", world.snapshot_id, pointers[1] or "untrained", seconds)
+
+    def _open(self) -> Snapshot:
+        return self.snapshots.open_current()
+
+    def _beat(self) -> None:
+        age = self.snapshot_age()
+        if age is not None:
+            metrics.snapshot_age.set(age)
+        self.heartbeats.beat(
+            "serve", started_at=self._started, snapshot_id=self.snapshot_id, policy_version=self.policy_version,
+            generation=self.generation, history=self.history, draining=self.draining, problem=self.problem,
+        )  # fmt: skip
+
+    def _end_without_parent(self) -> None:
+        if os.getppid() != self._parent:
+            logger.error("the supervisor is gone; this worker ends")
+            self._parent = os.getppid()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _drain_on_sigterm(self) -> None:
+        """On SIGTERM answer /readyz with 503 for a while, so that balancers look away, and only then let go."""
+        server_stop, loop = signal.getsignal(signal.SIGTERM), asyncio.get_running_loop()
+
+        def drain(number: int, frame: FrameType | None) -> None:
+            if not callable(server_stop) or self.draining:
+                return
+            self.draining = True
+            loop.call_soon_threadsafe(loop.call_later, self.settings.drain_seconds, server_stop, number, None)
+
+        if callable(server_stop):
+            signal.signal(signal.SIGTERM, drain)
+
+
+def metrics_folder(data_dir: Path) -> Path:
+    """Where all processes of one service keep their counters."""
+    return data_dir / "metrics"
