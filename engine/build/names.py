@@ -1,0 +1,80 @@
+"""Names to columns: list columns of names become sparse incidence matrices over one vocabulary."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from data.normalise import fold
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Names that count as one when folded.
+
+    `names` are display names, one per folded name, in the order of the folded names. `incidence` has one matrix per
+    encoded column, of shape (rows, names), holding 1 where the row's list has the name.
+    """
+
+    names: tuple[str, ...]
+    incidence: tuple[csr_array, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def vocabulary(*columns: pd.Series) -> Vocabulary:
+    """One vocabulary over list columns; a name repeated within a list counts once.
+
+    >>> tags = vocabulary(pd.Series([["Piano", "piano"], ["Ballet"]]), pd.Series([["PIANO"]]))
+    >>> tags.names, tags.incidence[0].toarray().tolist(), tags.incidence[1].toarray().tolist()
+    (('Ballet', 'Piano'), [[0.0, 1.0], [1.0, 0.0]], [[0.0, 1.0]])
+    """
+    lists = [column.tolist() for column in columns]
+    codes, names = _encode(list(chain.from_iterable(chain.from_iterable(lists))))
+    matrices, start = [], 0
+    for rows in lists:
+        lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
+        end = start + int(lengths.sum())
+        matrices.append(_incidence(np.repeat(np.arange(len(rows)), lengths), codes[start:end], (len(rows), len(names))))
+        start = end
+    return Vocabulary(names, tuple(matrices))
+
+
+def codes(*columns: pd.Series) -> list[NDArray[np.int32]]:
+    """Codes of folded names, shared by all columns; -1 where there is no name."""
+    found: list[NDArray[np.int32]] = []
+    known = vocabulary(*(column.map(lambda name: [name] if isinstance(name, str) else []) for column in columns))
+    for matrix in known.incidence:
+        code = np.full(matrix.shape[0], -1, dtype=np.int32)
+        rows, names = matrix.nonzero()
+        code[rows] = names
+        found.append(code)
+    return found
+
+
+def _encode(mentions: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The code of every mention, and the display name of every code: the one mentioned first."""
+    display = pd.unique(pd.Series(mentions, dtype=object)).tolist()
+    folded = [fold(name) for name in display]
+    kept = sorted({name for name in folded if name})
+    position = {name: index for index, name in enumerate(kept)}
+    code_of_display = {name: position.get(key, -1) for name, key in zip(display, folded, strict=True)}
+    names: list[str] = [""] * len(kept)
+    for name, code in reversed(code_of_display.items()):
+        if code >= 0:
+            names[code] = name
+    return np.fromiter((code_of_display[name] for name in mentions), np.int64, count=len(mentions)), tuple(names)
+
+
+def _incidence(rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]) -> csr_array:
+    known = columns >= 0
+    ones = np.ones(int(known.sum()), dtype=np.float64)
+    matrix = csr_array((ones, (rows[known], columns[known])), shape=shape)
+    matrix.sum_duplicates()
+    matrix.data[:] = 1.0
+    return matrix

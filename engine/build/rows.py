@@ -1,0 +1,91 @@
+"""Ids to rows: clean tables sorted by id, and everything that points at them as row numbers."""
+
+from dataclasses import dataclass
+from datetime import UTC
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from data.tables import Tables
+
+MICROSECONDS = 86_400_000_000  # in a day
+LISTS = ("skills", "knowledge", "tools", "languages")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The tables with row numbers.
+
+    `videos`, `flows` and `users` are sorted by id; `users` has a row for every id that appears in users, interactions
+    or connections, with an empty profile where there is none. `acts` are the interactions with `user` and `video` as
+    rows. `friends` are pairs of user rows. `creator_id` are the sorted ids of those who made a video or a flow.
+    """
+
+    videos: pd.DataFrame
+    flows: pd.DataFrame
+    users: pd.DataFrame
+    acts: pd.DataFrame
+    friends: tuple[NDArray[np.int64], NDArray[np.int64]]
+    creator_id: NDArray[np.int64]
+    as_of: np.datetime64
+
+    @classmethod
+    def of(cls, tables: Tables) -> "Rows":
+        """Number the rows of clean tables."""
+        videos, flows = _sorted(tables.videos), _sorted(tables.flows)
+        acts, connections = tables.interactions, tables.connections
+        left, right = ids(connections["user_id"]), ids(connections["connected_user_id"])
+        user_id = np.unique(np.concatenate([ids(tables.users["id"]), ids(acts["user_id"]), left, right]))
+        numbered = acts.assign(
+            user=np.searchsorted(user_id, ids(acts["user_id"])),
+            video=np.searchsorted(ids(videos["id"]), ids(acts["video_id"])),
+        )
+        return cls(
+            videos=videos,
+            flows=flows,
+            users=_profiles(tables.users, user_id),
+            acts=numbered,
+            friends=(np.searchsorted(user_id, left), np.searchsorted(user_id, right)),
+            creator_id=np.union1d(ids(videos["user_id"]), ids(flows["user_id"])),
+            as_of=np.datetime64(tables.as_of.astimezone(UTC).replace(tzinfo=None), "us"),
+        )
+
+    def age_days(self, created_at: pd.Series) -> NDArray[np.float64]:
+        """Days from each date to `as_of`: at least 0, infinite where there is no date."""
+        created = created_at.to_numpy(dtype="datetime64[us]")
+        age = (self.as_of - created).astype(np.int64) / MICROSECONDS
+        return np.where(np.isnat(created), np.inf, np.maximum(age, 0.0))
+
+    def creator_rows(self, user_ids: pd.Series) -> NDArray[np.int32]:
+        """Rows in `creator_id` of creators' ids."""
+        return np.searchsorted(self.creator_id, ids(user_ids)).astype(np.int32)
+
+
+def ids(column: pd.Series) -> NDArray[np.int64]:
+    """A column of ids as an array."""
+    return column.to_numpy(dtype=np.int64)
+
+
+def positions(wanted: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Where each wanted id is in the sorted known ids; -1 where it is not.
+
+    >>> positions(np.array([5, 7]), np.array([3, 7])).tolist()
+    [-1, 1]
+    """
+    if not len(known):
+        return np.full(len(wanted), -1, dtype=np.int32)
+    at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return np.where(known[at] == wanted, at, -1).astype(np.int32)
+
+
+def _sorted(table: pd.DataFrame) -> pd.DataFrame:
+    return table.sort_values("id", kind="stable", ignore_index=True)
+
+
+def _profiles(users: pd.DataFrame, user_id: NDArray[np.int64]) -> pd.DataFrame:
+    profiles = users.set_index("id").reindex(user_id).reset_index(names="id")
+    lists = {
+        name: pd.Series([v if isinstance(v, list) else [] for v in profiles[name]], dtype=object) for name in LISTS
+    }
+    return profiles.assign(**lists)
