@@ -1,0 +1,80 @@
+/* The catalogue as the kernel reads it: structure of arrays, all borrowed from the snapshot. */
+typedef struct {
+    int32_t videos;
+    int32_t width;
+    const float *embedding;          /* [videos][width], width a multiple of 8 */
+    const int32_t *city;             /* [videos], -1 unknown */
+    const int32_t *country;          /* [videos], -1 unknown */
+    const int32_t *creator;          /* [videos] */
+    const int64_t *term_start;       /* inverted lists: term -> videos */
+    const int32_t *term_video;
+    const float *term_weight;
+    const int64_t *friend_start;     /* user -> users */
+    const int32_t *friend_user;
+    const int64_t *liked_start;      /* user -> videos */
+    const int32_t *liked_video;
+    const int32_t *user_creator;     /* user -> creator or -1 */
+    const int64_t *creator_start;    /* creator -> videos */
+    const int32_t *creator_video;
+    float social_like;
+} tf_world;
+
+/* One bandit's version against one catalogue: score = base + c.d + sqrt(rest + |v + L'd|^2). */
+typedef struct {
+    const float *base;               /* [videos]; minus infinity where the pool does not admit the video */
+    const float *rest;               /* [videos] */
+    const float *v;                  /* [5][videos] */
+    float c[5];
+    float l[25];                     /* lower triangle, row major */
+} tf_table;
+
+/* The k best rows of one table. room holds 16 * (2k + 512) bytes; rows and scores hold k; length is the answer. */
+typedef struct {
+    const tf_table *table;
+    int32_t k;
+    int32_t length;
+    void *room;
+    int32_t *rows;
+    float *scores;
+    float threshold;
+} tf_list;
+
+/* What one feed writes on; all zero (creator_last: TF_NEVER) between feeds. */
+typedef struct {
+    uint8_t *flags;                  /* [videos], which rules refuse it */
+    float *match;                    /* [videos], extended_match */
+    float *social;                   /* [videos], social_signal before the cap */
+    int32_t *creator_last;           /* [creators], last position of the creator */
+} tf_scratch;
+
+/* The viewer of one request. */
+typedef struct {
+    int32_t user;                    /* row, or -1 */
+    int32_t city;
+    int32_t country;
+    int32_t terms;
+    const int32_t *term;             /* [terms] */
+    const float *embedding;          /* [width], or NULL when it is zero */
+    uint32_t key_a;                  /* keys of random_exploration */
+    uint32_t key_b;
+    uint32_t tie_key;
+} tf_viewer;
+
+/* Spread the viewer's terms and friends over scratch->match and scratch->social. */
+void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch);
+/* Zero what tf_spread wrote. */
+void tf_unspread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch);
+/* Set a flag on rows; returns how many had no flag before. */
+int32_t tf_mark(uint8_t *flags, const int32_t *rows, int32_t count, uint8_t flag);
+/* Fill every list with the best rows of its table whose flags are clear under mask, best first, in one pass. */
+void tf_rank(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask, tf_list *lists,
+             int32_t count);
+/* Indices of the first `limit` rows that no rule refuses at this position; returns how many there are. */
+int32_t tf_allowed(const tf_world *world, const tf_scratch *scratch, const int32_t *rows, int32_t count, int32_t limit,
+                   uint8_t mask, int32_t position, int32_t window, int32_t *indices);
+/* How many rows of these creators have clear flags under mask. */
+int32_t tf_open_rows(const tf_world *world, const tf_scratch *scratch, const int32_t *creators, int32_t count,
+                     uint8_t mask);
+/* The five pair features of rows, [count][5]. */
+void tf_pair_features(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, const int32_t *rows,
+                      int32_t count, float *features);

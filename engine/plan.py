@@ -1,0 +1,27 @@
+"""Slots to pools: the pattern repeated, and which slots turn into EXPLORE."""
+
+from dataclasses import dataclass
+
+from engine import randomness
+from engine.config import EngineConfig
+from engine.feed_types import FeedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One planned position: the pool it is for, and whether it turns into EXPLORE."""
+
+    pool: str
+    turned: bool
+
+
+def plan(config: EngineConfig, request: FeedRequest) -> list[Slot]:
+    """The slots of a feed, first to last. Each turns with probability `explore_rate`, by the request's seed."""
+    pattern = config.slots_pattern
+    return [
+        Slot(
+            pattern[position % len(pattern)],
+            randomness.uniform(request.seed, "turn", position) < config.explore_rate,
+        )
+        for position in range(request.size)
+    ]

@@ -1,0 +1,60 @@
+"""FW, flows: challenges instead of videos, fresh ones more often."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.board import Board
+from engine.pools.base import Choice
+
+PANELS, NODES = 4, 16
+ABSCISSAE, WEIGHTS = np.polynomial.legendre.leggauss(NODES)
+
+
+class Flows:
+    """Takes the flow with the highest U(0, width) + bonus * freshness; each slot draws anew."""
+
+    name = "FW"
+    kind = "flow"
+    borrows: tuple[str, ...] = ("VMP", "AU", "NU", "EXPLORE")
+
+    def choose(self, board: Board) -> Choice | None:
+        rows = board.allowed_flows()
+        if not len(rows):
+            return None
+        config, head_start = board.config, self._head_start(board, rows)
+        scores = config.fw_random * board.draws("flow", board.world.flows)[rows] + head_start
+        index = int(scores.argmax())
+        chance = winning_probability(head_start, config.fw_random, index)
+        return Choice(int(rows[index]), float(scores[index]), chance)
+
+    def probability(self, board: Board, row: int) -> float:
+        rows = board.allowed_flows()
+        place = np.flatnonzero(rows == row)
+        if not len(place):
+            return 0.0
+        return winning_probability(self._head_start(board, rows), board.config.fw_random, int(place[0]))
+
+    @staticmethod
+    def _head_start(board: Board, rows: NDArray[np.int32]) -> NDArray[np.float64]:
+        return np.asarray(board.config.fw_temporal * board.world.flow_temporal[rows].astype(np.float64))
+
+
+def winning_probability(head_start: NDArray[np.float64], width: float, index: int) -> float:
+    """The chance that `head_start[index] + U(0, width)` is the largest of all, each with its own uniform draw.
+
+    The integral over the winner's score of the others' distribution functions, by Gauss-Legendre quadrature on equal
+    panels; exact to about 1e-6 for a few hundred flows.
+
+    >>> round(winning_probability(np.zeros(4), 40.0, 2), 9)
+    0.25
+    """
+    low, high = float(head_start.max()), float(head_start[index]) + width
+    if low >= high:
+        return 0.0
+    rivals = np.delete(head_start, index)
+    rivals = rivals[rivals + width > low]
+    edges = np.linspace(low, high, PANELS + 1)
+    half = 0.5 * (edges[1:] - edges[:-1])
+    scores = (half[:, None] * ABSCISSAE + 0.5 * (edges[1:] + edges[:-1])[:, None]).ravel()
+    beaten = np.minimum((scores[:, None] - rivals) / width, 1.0).prod(axis=1)
+    return float(beaten @ np.outer(half, WEIGHTS).ravel() / width)
