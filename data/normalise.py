@@ -90,4 +90,4 @@ def _split(text: str, depth: int = 0) -> Sequence[object]:
 
 def _pieces(text: str) -> list[object]:
     """Text separated by commas; the brackets and quotes of a list cut short or written by hand are taken off."""
-    return [piece.strip(" \t\r\n[]'\"") for piece in text.split(",")]
+    return [piece.strip(" \t\r\n[]'\"\\") for piece in text.split(",")]

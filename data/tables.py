@@ -123,7 +123,7 @@ class TableNames:
         return self.names.get(f"{table}.{column}", column) or None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Tables:
     """The five tables at one point in time.
 
