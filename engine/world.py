@@ -35,6 +35,7 @@ class World:
     term_start: Array  # int64 [T + 1], term to videos
     term_video: Array  # int32
     term_weight: Array  # float32
+    term_kind: Array  # uint8 [T], 0 skills, 1 knowledge, 2 tools, 3 languages
     user_id: Array  # int64 [U]
     user_city: Array  # int32 [U]
     user_country: Array  # int32 [U]

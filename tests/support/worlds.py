@@ -13,7 +13,7 @@ GATE = VIDEO_COLUMNS.index(INDEX["passes_quality_gate"])
 def random_world(
     seed: int = 0, *, videos: int = 300, creators: int = 60, users: int = 50, flows: int = 12, width: int = 16
 ) -> World:
-    """A world with random everything. User ids are 0, 1, ...; creator ids too, so some users have videos of their own."""
+    """A world with random everything. User and creator ids are 0, 1, ..., so some users have videos of their own."""
     random = np.random.default_rng(seed)
     creators = max(1, creators)
     features = random.random((len(VIDEO_COLUMNS), videos)).astype(np.float32)
@@ -36,6 +36,7 @@ def random_world(
         "term_start": np.searchsorted(term_of, np.arange(terms + 1)).astype(np.int64),
         "term_video": np.array([pair[1] for pair in pairs], dtype=np.int32),
         "term_weight": np.array([pair[2] for pair in pairs], dtype=np.float32),
+        "term_kind": np.zeros(terms, dtype=np.uint8),
         "user_id": np.arange(users, dtype=np.int64),
         "user_city": random.integers(-1, 5, users).astype(np.int32),
         "user_country": random.integers(-1, 3, users).astype(np.int32),
