@@ -68,7 +68,7 @@ def _features(rows: Rows, known: Vocabulary, friends: csr_array, config: EngineC
         most_reports=config.gate_broken_reports,
     )
     features = (
-        scores.engagement(column["views"], quality, column["connection_count"]),
+        scores.engagement(column["views"], shrunk, column["connection_count"]),
         scores.temporal(age, config.half_life_days),
         quality,
         scores.popularity(column["views"], column["like_count"], age),

@@ -18,13 +18,19 @@ BEST_RATING = 5.0
 NEUTRAL_RATING = 3.0  # what a catalogue without any rating is taken to be worth
 MANY_SKILLS = 10
 ENGAGEMENT_SHARES = (0.5, 0.3, 0.2)  # views, rating, connections
+COMMON_RANGE = (1.0, 99.0)  # percentiles of the catalogue
 PLAYABLE = re.compile(r"https?://[^\s/]\S*|(?![A-Za-z][A-Za-z+.-]*:)\S+\.\w{2,5}")
 
 
-def engagement(views: Array, quality_score: Array, connections: Array) -> Array:
-    """`0.5 ln(1+views)/ln(1+most views) + 0.3 quality + 0.2 ln(1+connections)/ln(1+most connections)`."""
+def engagement(views: Array, shrunk: Array, connections: Array) -> Array:
+    """`0.5 range(ln(1+views)) + 0.3 range(shrunk rating) + 0.2 range(ln(1+connections))`, each 0 to 1 in the catalogue.
+
+    `range` is the place between the catalogue's 1st and 99th percentile: one runaway success does not make all others
+    look the same, which scaling by the largest would do.
+    """
     of_views, of_rating, of_connections = ENGAGEMENT_SHARES
-    return of_views * _damped_share(views) + of_rating * quality_score + of_connections * _damped_share(connections)
+    viewed, connected = _place_in_range(np.log1p(views)), _place_in_range(np.log1p(connections))
+    return of_views * viewed + of_rating * _place_in_range(shrunk) + of_connections * connected
 
 
 def temporal(age_days: Array, half_life_days: float) -> Array:
@@ -115,8 +121,14 @@ def share_of_largest(counts: Array) -> Array:
     return counts / largest if largest > 0 else np.zeros_like(counts)
 
 
-def _damped_share(counts: Array) -> Array:
-    return share_of_largest(np.log1p(counts))
+def _place_in_range(values: Array) -> Array:
+    """Where values lie between their own 1st and 99th percentile, clipped to [0, 1]; one half where those are equal."""
+    if not len(values):
+        return np.zeros(0)
+    low, high = np.percentile(values, COMMON_RANGE)
+    if high <= low:
+        return np.asarray(0.5 + 0.5 * np.sign(values - low))
+    return np.asarray(np.clip((values - low) / (high - low), 0.0, 1.0))
 
 
 def _row_sums(matrix: csr_array) -> Array:
