@@ -29,7 +29,7 @@ lock: environment  ## Resolve the dependencies anew and write requirements/*.loc
 	@scripts/lock.sh
 
 demo-mysql: environment servers  ## Serve the Last.fm data from a MariaDB behind an SSH tunnel, show a feed, stop
-	@$(bin)/python scripts/demo_mysql.py
+	@$(bin)/python -m scripts.demo_mysql
 
 runtime:
 	@scripts/bootstrap.sh runtime
