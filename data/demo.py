@@ -1,7 +1,7 @@
 """The seeded catalogue: a small town of talents in SQLite, the same for the same seed and day.
 
 People have skills of one or two clusters and watch mostly what their cluster makes; a few videos are watched by many;
-three videos of ten are younger than 45 days. A few rows of each kind of garbage are among them, as in every real table.
+one video of fifty is younger than 45 days, and views gather with age. A few rows of each kind of garbage are among them, as in every real table.
 """
 
 import json
@@ -20,7 +20,7 @@ from data.demo_words import CLUSTERS, COUNTRIES, FAMILY, GIVEN, HOBBIES, OBJECTI
 from data.tables import TABLES, Kind
 
 USERS, CREATORS, VIDEOS, INTERACTIONS, CONNECTIONS, FLOWS = 2_000, 600, 5_000, 60_000, 6_000, 80
-FRESH_SHARE, FRESH_DAYS, OLDEST_DAYS = 0.30, 45.0, 900.0
+FRESH_SHARE, FRESH_DAYS, OLDEST_DAYS = 0.02, 45.0, 900.0
 OWN_CLUSTER, POPULAR = 0.70, 0.22  # of what a viewer watches; the rest is chance
 TYPES = ("video_view", "like", "rating", "share", "report_broken")
 TYPE_SHARES = (0.62, 0.22, 0.12, 0.035, 0.005)
@@ -119,7 +119,7 @@ def _users(town: _Town) -> Rows:
 
 
 def _videos(town: _Town) -> Rows:
-    views = np.floor(town.appeal * 90 * np.minimum(town.days, 200) ** 0.8).astype(int)
+    views = np.floor(town.appeal * 12 * np.minimum(town.days, 400) ** 1.25).astype(int)
     shown = np.floor(views * town.random.uniform(1.5, 6, VIDEOS)).astype(int)
     rows: Rows = []
     for index in range(VIDEOS):
