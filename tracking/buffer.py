@@ -62,7 +62,7 @@ class Waiting:
 
 
 class BufferUnavailableError(Exception):
-    """The buffer does not answer, or not in time. Nothing is known about what it took: push elsewhere, ids sort it out."""
+    """The buffer does not answer in time. What it took is unknown: push elsewhere too, ids sort it out."""
 
 
 class BufferFullError(Exception):
@@ -86,6 +86,10 @@ class Buffer(Protocol):
 
     def take(self, limit: int) -> Batch | None:
         """About `limit` records to store now, oldest first, out of the reach of expiry; None when there are none."""
+        ...
+
+    def hold(self) -> None:
+        """Take everything that waits out of the reach of expiry: the sink is away."""
         ...
 
     def acknowledge(self, batch: Batch) -> None:

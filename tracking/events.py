@@ -1,4 +1,4 @@
-"""One activity of a viewer, parsed once at the edge: `parse` names the field that is wrong, nothing behind checks again.
+"""One activity of a viewer, parsed once at the edge: `parse` names the wrong field, nothing behind it checks again.
 
 `docs/events.md` is the table of types and fields. A feed request is an activity too; the service makes it itself.
 """
@@ -53,11 +53,17 @@ class Event:
     def of_json(cls, body: bytes) -> "Event":
         """The event that `to_json` wrote. Raises ValueError, TypeError or KeyError on anything else."""
         values = orjson.loads(body)
-        known = {name: values[name] for name in FIELDS if name in values}
+        known = {name: values[name] for name in FIELDS if values.get(name) is not None}
+        for name, value in known.items():
+            if not isinstance(value, TYPES[name]) or isinstance(value, bool):
+                raise TypeError(f"{name}: {_shown(value)} has the wrong type")
         return cls(**known | {"timestamp": of_iso(values["timestamp"])})
 
 
 FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Event))
+NUMBERS = dict.fromkeys(("watch_seconds", "duration_seconds", "rating"), int | float)
+WHOLE = dict.fromkeys(("user_id", "video_id", "flow_id", "position"), int)
+TYPES = dict.fromkeys(FIELDS, str) | WHOLE | NUMBERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What an act is worth: one table (`docs/rewards.md` gives the reasons), in kinds that stay apart until the reward is used.
+"""What an act is worth: one table (reasons: `docs/rewards.md`), in kinds that stay apart until the reward is used.
 
 The reward of an examined item is the weighted sum of its kinds, each in [0, 1]. The bandits' sums are kept per kind, so
 the weights can change without learning anything again.

@@ -1,0 +1,97 @@
+import asyncio
+import time
+from typing import Any
+
+import pytest
+import redis
+
+from tests.support.servers import Redis
+from tests.tracking.worlds import decision, event, uuid
+from tracking.buffer import BufferUnavailableError, Record
+from tracking.events import Event
+from tracking.redis_buffer import RedisBuffer
+from tracking.redis_client import Breaker, RedisConfig
+
+
+def config(server: Redis, timeout: float = 5.0) -> RedisConfig:
+    return RedisConfig(host=server.host, port=server.port, timeout=timeout, password=server.password)
+
+
+def push(buffer: RedisBuffer, *numbers: int) -> None:
+    async def pushed() -> None:
+        await buffer.push([Record.of_event(event(n)) for n in numbers] + [Record.of_decision(decision("f1", "AU:1"))])
+        await buffer.close()
+
+    asyncio.run(pushed())
+
+
+@pytest.fixture
+def raw(redis_server: Redis) -> Any:
+    return redis.Redis(host=redis_server.host, port=redis_server.port, db=1)
+
+
+def test_events_lie_in_a_list_per_viewer_that_expires_within_a_day(redis_server: Redis, raw: Any) -> None:
+    push(RedisBuffer(config(redis_server)), 1, 2)
+    assert [Event.of_json(body).event_id for body in raw.lrange("user_activity:7", 0, -1)] == [uuid(1), uuid(2)]
+    assert 0 < raw.ttl("user_activity:7") <= 86_400
+    assert raw.ttl("feed_decisions:7") == -1
+
+
+def test_a_drained_list_does_not_expire(redis_server: Redis, raw: Any) -> None:
+    push(RedisBuffer(config(redis_server)), 1)
+    RedisBuffer(config(redis_server)).hold()
+    [drained] = raw.keys("drained:user_activity:7:*")
+    assert raw.ttl(drained) == -1
+    assert not raw.exists("user_activity:7")
+
+
+def test_held_in_time_nothing_expires_while_the_database_is_away(redis_server: Redis) -> None:
+    buffer = RedisBuffer(config(redis_server), ttl_seconds=0.2)
+    push(buffer, 1)
+    reader = RedisBuffer(config(redis_server), ttl_seconds=0.2)
+    reader.hold()
+    time.sleep(0.4)
+    batch = reader.take(10)
+    assert batch
+    assert [Event.of_json(body).event_id for body in batch.activities] == [uuid(1)]
+
+
+def test_a_taken_list_is_left_alone_until_its_lease_ends(redis_server: Redis) -> None:
+    push(RedisBuffer(config(redis_server)), 1)
+    first = RedisBuffer(config(redis_server)).take(10)
+    assert first
+    assert RedisBuffer(config(redis_server)).take(10) is None
+    assert RedisBuffer(config(redis_server), lease_seconds=0.0).take(10) == first
+
+
+def test_lists_that_other_programs_pushed_are_adopted(redis_server: Redis, raw: Any) -> None:
+    raw.rpush("user_activity:9", event(1, user_id=9).to_json())
+    buffer = RedisBuffer(config(redis_server))
+    assert (buffer.take(10), buffer.adopt()) == (None, 1)
+    assert buffer.take(10)
+
+
+def test_a_frozen_redis_is_given_up_on_and_then_left_alone(redis_server: Redis) -> None:
+    async def story() -> None:
+        buffer = RedisBuffer(config(redis_server, timeout=0.05))
+        redis_server.freeze()
+        try:
+            for _ in range(2):
+                with pytest.raises(BufferUnavailableError):
+                    await buffer.push([Record.of_event(event(1))])
+            with pytest.raises(BufferUnavailableError, match="paused"):
+                await buffer.push([Record.of_event(event(1))])
+        finally:
+            redis_server.thaw()
+
+    asyncio.run(story())
+
+
+def test_a_breaker_closes_again_after_its_pause() -> None:
+    now = [0.0]
+    breaker = Breaker(pause=1.0, clock=lambda: now[0])
+    assert not breaker.open
+    breaker.failed()
+    assert breaker.open
+    now[0] = 1.0
+    assert not breaker.open

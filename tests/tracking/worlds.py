@@ -1,0 +1,52 @@
+"""Small events, feeds and decisions for the tests of tracking."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from engine.features import DIMENSIONS
+from engine.feed_types import Feed, FeedItem
+from tracking.decisions import Decision
+from tracking.events import Event
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def uuid(number: int) -> str:
+    """A UUID that is easy to tell."""
+    return str(UUID(int=number))
+
+
+def event(number: int, event_type: str = "video_view", **fields: Any) -> Event:
+    """The event of this number, by viewer 7 on video 1 unless said."""
+    values: dict[str, Any] = {"user_id": 7, "timestamp": NOON + timedelta(seconds=number)}
+    if "flow_id" not in fields:
+        values["video_id"] = 1
+    return Event(event_id=uuid(number), event_type=event_type, **values | fields)
+
+
+def feed(*items: str, seed: int = 1) -> Feed:
+    """A feed written as `AU:12`, `EXPLORE/NU:5` (an EXPLORE turn of a NU slot) or `FW:flow3`; features are seeded."""
+    found = []
+    for position, text in enumerate(items, start=1):
+        pools, _, name = text.partition(":")
+        pool, _, slot = pools.partition("/")
+        kind, number = ("flow", name[4:]) if name.startswith("flow") else ("video", name)
+        found.append(
+            FeedItem(
+                position=position, slot=slot or pool, pool=pool, kind=kind, id=int(number), row=0,
+                creator_id=100 + int(number), score=None, propensity=0.5, reason="",
+            )
+        )  # fmt: skip
+    features = np.random.default_rng(seed).random((len(items), DIMENSIONS)).astype(np.float32)
+    features[[item.kind == "flow" for item in found]] = 0.0
+    return Feed(
+        items=tuple(found), relaxed=(), short=False, seed=seed, snapshot_id="s1", policy_version="p1", features=features
+    )
+
+
+def decision(feed_id: str, *items: str, user_id: int = 7, seed: int = 1) -> Decision:
+    """The record of `feed(*items)`."""
+    return Decision.of_feed(feed(*items, seed=seed), feed_id=feed_id, user_id=user_id, session_id="7:1", served_at=NOON)

@@ -1,0 +1,137 @@
+"""Take, write, acknowledge: from the buffers into the logs.
+
+A crash between any two steps repeats a step and nothing more: what is not acknowledged is taken again, what is in the
+logs already stays as it is. Any number of flushers may run.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from tracking.buffer import Batch, Buffer, BufferUnavailableError, Kind, Waiting
+from tracking.dead_letters import DeadLetter, DeadLetters
+from tracking.decisions import Decision
+from tracking.events import Event
+from tracking.sink import Refusal, Sink, SinkUnavailableError
+
+log = logging.getLogger(__name__)
+
+Entry = TypeVar("Entry", Event, Decision)
+BATCH = 1000
+LONGEST_PAUSE = 30.0
+
+
+@dataclass(slots=True)
+class FlushReport:
+    """What one flush did: records written (new or there already), refused, and what stopped it, if anything."""
+
+    written: int = 0
+    refused: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+class Flusher:
+    """Moves what waits in `buffers` into `sink`.
+
+    Parameters
+    ----------
+    count : activities that make a flush due
+    seconds : age of the oldest record that makes a flush due (sooner where a buffer's records expire)
+    clock : seconds, monotonic
+    """
+
+    def __init__(
+        self,
+        buffers: Sequence[Buffer],
+        sink: Sink,
+        dead_letters: DeadLetters,
+        *,
+        count: int = 50,
+        seconds: float = 900.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._buffers, self._sink, self._dead_letters = tuple(buffers), sink, dead_letters
+        self._count, self._clock = count, clock
+        self._seconds = min([seconds, *(b.expires_seconds / 4 for b in buffers if b.expires_seconds)])
+        self._failures, self._retry_at = 0, float("-inf")
+
+    def waiting(self) -> dict[str, Waiting | None]:
+        """What waits in each buffer, by durability; None where it cannot be told now."""
+        found: dict[str, Waiting | None] = {}
+        for buffer in self._buffers:
+            try:
+                found[buffer.durability] = buffer.waiting()
+            except BufferUnavailableError:
+                found[buffer.durability] = None
+        return found
+
+    def due(self) -> bool:
+        """Whether enough waits, or for long enough, and the sink's pause after a failure is over."""
+        if self._clock() < self._retry_at:
+            return False
+        known = [waiting for waiting in self.waiting().values() if waiting and waiting.records]
+        return sum(w.activities for w in known) >= self._count or any(w.oldest_seconds >= self._seconds for w in known)
+
+    def flush(self) -> FlushReport:
+        """Move everything that waits now. Never raises for a buffer or a sink that is away: it is reported."""
+        report, away = FlushReport(), False
+        for buffer in self._buffers:
+            try:
+                while not away and (batch := buffer.take(BATCH)):
+                    away = not self._moved(buffer, batch, report)
+                if away:
+                    buffer.hold()
+            except BufferUnavailableError as error:
+                report.problems.append(str(error))
+        self._failures = self._failures + 1 if away else 0
+        self._retry_at = self._clock() + self._pause() if away else float("-inf")
+        for problem in report.problems:
+            log.warning("flush stopped: %s", problem)
+        return report
+
+    def _pause(self) -> float:
+        """Seconds until the sink is tried again: twice as many after each failure, within what expiry allows."""
+        return min(LONGEST_PAUSE, self._seconds, 2.0 ** min(self._failures - 1, 10))
+
+    def _moved(self, buffer: Buffer, batch: Batch, report: FlushReport) -> bool:
+        """Whether the batch is in the logs (or dead-lettered); if not, it is given back."""
+        letters: list[DeadLetter] = []
+        decisions = _parsed(Kind.DECISION, batch.decisions, Decision.of_json, letters)
+        events = _parsed(Kind.ACTIVITY, batch.activities, Event.of_json, letters)
+        try:
+            letters += _letters(Kind.DECISION, decisions, self._sink.write_decisions([e for e, _ in decisions]))
+            letters += _letters(Kind.ACTIVITY, events, self._sink.write_activities([e for e, _ in events]))
+        except SinkUnavailableError as error:
+            report.problems.append(str(error))
+            buffer.release(batch)
+            return False
+        self._dead_letters.add(letters)
+        buffer.acknowledge(batch)
+        report.refused += len(letters)
+        report.written += len(batch) - len(letters)
+        return True
+
+
+def _parsed(
+    kind: Kind, bodies: Sequence[bytes], parse: Callable[[bytes], Entry], letters: list[DeadLetter]
+) -> list[tuple[Entry, bytes]]:
+    """What can be read, with its body; a letter for each that cannot."""
+    found = []
+    for body in bodies:
+        try:
+            found.append((parse(body), body))
+        except (ValueError, TypeError, KeyError) as error:
+            letters.append(DeadLetter(kind.value, "", f"unreadable: {error}"[:300], body.decode(errors="replace")))
+    return found
+
+
+def _letters(kind: Kind, entries: Sequence[tuple[Entry, bytes]], refusals: Sequence[Refusal]) -> list[DeadLetter]:
+    """A letter for each refused entry."""
+    letters = []
+    for refusal in refusals:
+        entry, body = entries[refusal.index]
+        name = entry.event_id if isinstance(entry, Event) else entry.feed_id
+        letters.append(DeadLetter(kind.value, name, refusal.reason, body.decode(errors="replace")))
+    return letters

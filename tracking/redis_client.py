@@ -1,0 +1,64 @@
+"""How Redis is reached: short and without retries on the request path, patient for the flusher."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+PATIENT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisConfig:
+    """Where Redis is. `timeout` bounds one exchange on the request path, in seconds."""
+
+    host: str
+    port: int = 6379
+    password: str | None = None
+    scheme: str = "tcp"
+    db: int = 1
+    timeout: float = 0.05
+
+    def options(self, timeout: float) -> dict[str, Any]:
+        """Arguments of a client. redis-py's own defaults would retry ten times with five seconds each."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "password": self.password or None,
+            "db": self.db,
+            "ssl": self.scheme == "tls",
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+        }
+
+
+def request_client(config: RedisConfig) -> redis.asyncio.Redis:
+    """A client for the event loop: one try, `config.timeout`."""
+    retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
+    return redis.asyncio.Redis(**config.options(config.timeout), retry=retry, max_connections=256)
+
+
+def patient_client(config: RedisConfig) -> redis.Redis:
+    """A client for the flusher, which may wait."""
+    return redis.Redis(**config.options(PATIENT_SECONDS), retry=Retry(NoBackoff(), 0))
+
+
+class Breaker:
+    """After a failure nothing is tried for `pause` seconds, so that a frozen Redis costs one request, not all."""
+
+    def __init__(self, pause: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pause, self._clock, self._closed_until = pause, clock, float("-inf")
+
+    @property
+    def open(self) -> bool:
+        """True while nothing should be tried."""
+        return self._clock() < self._closed_until
+
+    def failed(self) -> None:
+        """Remember a failure now."""
+        self._closed_until = self._clock() + self._pause

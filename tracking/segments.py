@@ -1,0 +1,82 @@
+"""Append-only files of checked records: the spool's format.
+
+A record is `<length: u32><crc32: u32><body>`, little-endian; the checksum covers the length and the body. A file ends
+where its last whole record ends: what a crash tore off was never acknowledged, so it is dropped without regret.
+"""
+
+import fcntl
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+HEADER = struct.Struct("<II")
+LONGEST = 16 * 1024 * 1024
+
+
+def frame(body: bytes) -> bytes:
+    """A body with its length and checksum in front."""
+    return HEADER.pack(len(body), zlib.crc32(body, len(body))) + body
+
+
+def read(path: Path, offset: int) -> Iterator[tuple[bytes, int]]:
+    """Whole records from a byte offset on, each with the offset behind it. Stops at one that is torn or damaged."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        while len(header := file.read(HEADER.size)) == HEADER.size:
+            length, checksum = HEADER.unpack(header)
+            body = file.read(length) if length <= LONGEST else b""
+            if len(body) != length or zlib.crc32(body, length) != checksum:
+                return
+            offset += HEADER.size + length
+            yield body, offset
+
+
+class Segment:
+    """A file that one process appends to. The process holds a lock on it, so that others know when it is gone."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.size, self._named = path, 0, False
+        unlocked = path.with_suffix(".new")
+        self._descriptor = os.open(unlocked, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        unlocked.rename(path)  # only now may others look at it, or they would take it for abandoned
+
+    def append(self, frames: bytes) -> None:
+        """Hand frames to the operating system: they survive this process, not the machine. Raises OSError."""
+        view = memoryview(frames)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+        self.size += len(frames)
+
+    def sync(self) -> None:
+        """Wait until everything appended is on the disk, the file's name included. Raises OSError."""
+        os.fsync(self._descriptor)
+        if not self._named:
+            sync_folder(self.path.parent)
+            self._named = True
+
+    def close(self) -> None:
+        """Release the lock; the file stays."""
+        os.close(self._descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def abandoned(path: Path) -> bool:
+    """True when no living process appends to the file."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -1,0 +1,221 @@
+"""The buffer on the local disk: what embedded mode uses, and where events go while Redis is away.
+
+Every process appends to segments of its own in one folder, activities and decisions apart; a flusher of any process
+reads them. How far a segment was stored is in `<segment>.offset`; a segment whose process is gone and which is stored
+to its end is deleted.
+
+Guarantees: an activity is on the disk (one fsync for all that arrived meanwhile, in a thread) before `push` returns, so
+it survives a power cut. A decision is with the operating system, so it survives the process but not the machine: losing
+one costs some learning, never an answer to a client.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from tracking import segments
+from tracking.buffer import Batch, BufferFullError, BufferUnavailableError, Kind, Record, Waiting
+
+log = logging.getLogger(__name__)
+
+RECENT_IDS = 100_000
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Of a segment: how far it was stored, how far it was counted, and since when something waits in it."""
+
+    stored_offset: int = 0
+    stored_records: int = 0
+    counted_offset: int = 0
+    counted_records: int = 0
+    since: float = 0.0
+
+
+class Spool:
+    """Records in `folder`, at most `cap_bytes` of them, in segments of about `segment_bytes`."""
+
+    durability = "local"
+    expires_seconds: float | None = None
+
+    def __init__(self, folder: Path, *, cap_bytes: int = 1 << 30, segment_bytes: int = 8 << 20) -> None:
+        self._folder, self._cap, self._segment_bytes = folder, cap_bytes, segment_bytes
+        self._open: dict[Kind, segments.Segment] = {}
+        self._used = 0
+        self._recent: OrderedDict[str, None] = OrderedDict()
+        self._queue: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._committing: asyncio.Task[None] | None = None
+        self._progress: dict[Path, _Progress] = {}
+
+    async def push(self, records: Sequence[Record]) -> frozenset[str]:
+        """Keep the records; see the module for what that guarantees and `Buffer.push` for the rest."""
+        events = [record for record in records if record.kind is Kind.ACTIVITY]
+        duplicates = frozenset(event.id for event in events if event.id in self._recent)
+        fresh = [event for event in events if event.id not in duplicates]
+        if decisions := b"".join(segments.frame(r.body) for r in records if r.kind is Kind.DECISION):
+            self._append(Kind.DECISION, decisions)
+        if fresh:
+            await self._commit(b"".join(segments.frame(event.body) for event in fresh))
+            self._remember(event.id for event in fresh)
+        return duplicates
+
+    def waiting(self) -> Waiting:
+        """Counts of records not stored yet; every record is counted once, however often this is asked."""
+        records = activities = 0
+        oldest = now = time.time()
+        for path in self._segments():
+            with suppress(FileNotFoundError):  # a flusher finished it
+                self._count(path)
+            progress = self._known(path)
+            left = progress.counted_records - progress.stored_records
+            if left > 0:
+                records += left
+                activities += left if path.name.startswith(Kind.ACTIVITY.value) else 0
+                oldest = min(oldest, progress.since)
+        return Waiting(records, activities, now - oldest)
+
+    def take(self, limit: int) -> Batch | None:
+        """The next records of the oldest segments; the same again until they are acknowledged."""
+        found: dict[Kind, list[bytes]] = {Kind.ACTIVITY: [], Kind.DECISION: []}
+        ends: dict[Path, tuple[int, int]] = {}
+        for path in self._segments():
+            bodies = found[Kind(path.name.split("-")[0])]
+            room = limit - sum(map(len, found.values()))
+            if room <= 0:
+                break
+            with suppress(FileNotFoundError):  # another flusher finished it
+                self._read(path, bodies, room, ends)
+        if not any(found.values()):
+            return None
+        return Batch(tuple(found[Kind.ACTIVITY]), tuple(found[Kind.DECISION]), ends)
+
+    def hold(self) -> None:
+        """Nothing to do: a spool's records do not expire."""
+
+    def acknowledge(self, batch: Batch) -> None:
+        """Note how far each segment of the batch is stored."""
+        assert isinstance(batch.handle, dict)
+        for path, (offset, records) in batch.handle.items():
+            temporary = path.with_suffix(f".{uuid4().hex[:8]}")
+            temporary.write_text(f"{offset} {records}")
+            temporary.replace(path.with_suffix(".offset"))
+            self._known(path).since = time.time()
+
+    def release(self, batch: Batch) -> None:
+        """Nothing to do: what is not acknowledged is handed out again."""
+
+    async def close(self) -> None:
+        """Finish the group in progress and let go of the segments."""
+        if self._committing:
+            await self._committing
+        for segment in self._open.values():
+            segment.close()
+        self._open.clear()
+
+    async def _commit(self, frames: bytes) -> None:
+        """Wait until these frames are on the disk, together with all that arrived while the disk was busy."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((frames, done))
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._commit_groups())
+        await done
+
+    async def _commit_groups(self) -> None:
+        while self._queue:
+            group, self._queue = self._queue, []
+            problem: Exception | None = None
+            try:
+                await asyncio.to_thread(self._append, Kind.ACTIVITY, b"".join(frames for frames, _ in group), sync=True)
+            except (BufferFullError, BufferUnavailableError) as error:
+                problem = error
+            for _, done in group:
+                if not done.done():  # its client may have gone
+                    done.set_exception(problem) if problem else done.set_result(None)
+
+    def _append(self, kind: Kind, frames: bytes, *, sync: bool = False) -> None:
+        segment = None
+        try:
+            segment = self._segment(kind, len(frames))
+            segment.append(frames)
+            self._used += len(frames)
+            if sync:
+                segment.sync()
+        except OSError as error:
+            if segment:  # a torn record must stay the last of its file
+                self._open.pop(kind).close()
+            raise BufferUnavailableError(f"spool: {error}") from error
+
+    def _segment(self, kind: Kind, more: int) -> segments.Segment:
+        current = self._open.get(kind)
+        if current is None or current.size >= self._segment_bytes:
+            self._used = sum(path.stat().st_size for path in self._segments())
+            if current:
+                self._open.pop(kind).close()
+            name = f"{kind.value}-{time.time_ns():020d}-{os.getpid()}-{uuid4().hex[:8]}.log"
+            current = self._open[kind] = segments.Segment(self._folder / name)
+        if self._used + more > self._cap:
+            self._used = sum(path.stat().st_size for path in self._segments())
+        if self._used + more > self._cap:
+            raise BufferFullError(f"spool: {self._folder} holds {self._used} of {self._cap} bytes")
+        return current
+
+    def _remember(self, ids: Iterator[str]) -> None:
+        self._recent.update(dict.fromkeys(ids))
+        while len(self._recent) > RECENT_IDS:
+            self._recent.popitem(last=False)
+
+    def _segments(self) -> list[Path]:
+        """Segments, oldest first."""
+        found = self._folder.glob("*.log") if self._folder.is_dir() else ()
+        return sorted(found, key=lambda path: path.name.split("-")[1])
+
+    def _known(self, path: Path) -> _Progress:
+        """What is known of a segment, with the offset read anew: another flusher may have moved it."""
+        progress = self._progress.setdefault(path, _Progress(since=int(path.name.split("-")[1]) / 1e9))
+        try:
+            offset, records = map(int, path.with_suffix(".offset").read_text().split())
+        except FileNotFoundError:
+            return progress
+        progress.stored_offset, progress.stored_records = offset, records
+        if offset > progress.counted_offset:
+            progress.counted_offset, progress.counted_records = offset, records
+        return progress
+
+    def _count(self, path: Path) -> None:
+        progress = self._known(path)
+        if progress.counted_records == progress.stored_records and progress.stored_records:
+            progress.since = time.time()
+        for _, offset in segments.read(path, progress.counted_offset):
+            progress.counted_offset, progress.counted_records = offset, progress.counted_records + 1
+
+    def _read(self, path: Path, bodies: list[bytes], room: int, ends: dict[Path, tuple[int, int]]) -> None:
+        """Add at most `room` records to `bodies` and note where they end; clear away what is finished."""
+        gone = segments.abandoned(path)
+        progress = self._known(path)
+        offset, records = progress.stored_offset, progress.stored_records
+        for body, end in segments.read(path, offset):
+            bodies.append(body)
+            offset, records, room = end, records + 1, room - 1
+            if room == 0:
+                break
+        if offset > progress.stored_offset:
+            ends[path] = (offset, records)
+        elif gone:
+            self._clear(path, offset)
+
+    def _clear(self, path: Path, offset: int) -> None:
+        """Delete a segment that is stored to its end; keep what cannot be read beside it, for people."""
+        torn = path.stat().st_size - offset
+        if torn:
+            log.warning("spool segment %s ends in %d bytes that are no whole record; kept as .torn", path.name, torn)
+            path.rename(path.with_suffix(".torn"))
+        path.unlink(missing_ok=True)
+        path.with_suffix(".offset").unlink(missing_ok=True)
+        self._progress.pop(path, None)
