@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+logger = logging.getLogger(__name__)
 ZONE = ZoneInfo("America/Bogota")
 LONGEST = 32_768
 MASK = "***"

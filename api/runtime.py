@@ -10,16 +10,15 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from api import metrics
 from api.heartbeats import Heartbeats
 from api.settings import ServiceSettings
-from data.snapshot import Snapshot, SnapshotError, SnapshotStore
+from data.snapshot import SnapshotError, SnapshotStore
 from engine.engine import Engine
 from engine.world import World
 from tracking.learner import PolicyStore
@@ -27,7 +26,6 @@ from tracking.learner import PolicyStore
 logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.25
 HISTORY = 8
-Beat = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class Runtime:
@@ -74,6 +72,11 @@ class Runtime:
         """The version of the policy in use."""
         return self._pointers[1] or "untrained" if self.engine else None
 
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """What the snapshot in use says of itself."""
+        return self._world.details if self._world else {}
+
     def snapshot_age(self) -> float | None:
         """Seconds since the served data were read."""
         return (datetime.now(UTC) - self.as_of).total_seconds() if self.as_of else None
@@ -106,7 +109,7 @@ class Runtime:
         begin = time.perf_counter()
         world = self._world
         if world is None or pointers[0] != self._pointers[0]:
-            world = World.of(self._open())
+            world = World.of(self.snapshots.open_current())
         engine = Engine(world, self.policies.load_current(), self.settings.engine)
         self.as_of = datetime.fromisoformat(str(world.details["as_of"]))
         self._world, self.engine, self._pointers = world, engine, pointers
@@ -116,9 +119,6 @@ class Runtime:
         metrics.swaps.inc()
         seconds = time.perf_counter() - begin
         logger.info("in use: snapshot=%s policy=%s in %.2f s", world.snapshot_id, pointers[1] or "untrained", seconds)
-
-    def _open(self) -> Snapshot:
-        return self.snapshots.open_current()
 
     def _beat(self) -> None:
         age = self.snapshot_age()
@@ -147,8 +147,3 @@ class Runtime:
 
         if callable(server_stop):
             signal.signal(signal.SIGTERM, drain)
-
-
-def metrics_folder(data_dir: Path) -> Path:
-    """Where all processes of one service keep their counters."""
-    return data_dir / "metrics"

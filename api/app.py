@@ -1,0 +1,52 @@
+"""The ASGI application of one serve worker: routes, errors, layers around them, and what lives as long as it does."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+
+from api import errors, openapi, services
+from api.middleware import Application, BodyLimit, RateLimit, RequestEnvelope
+from api.routes import admin, docs, events, feed, health
+from api.settings import ServiceSettings, load
+
+
+def create(settings: ServiceSettings | None = None) -> Application:
+    """The application. Without `settings` (under gunicorn) they are read, and the log is set up, here."""
+    if settings is None:
+        settings = load()
+        services.log(settings)
+    application = build(settings)
+    layers: Application = BodyLimit(application)
+    if settings.rate_limit:
+        layers = RateLimit(layers, settings.rate_limit)
+    return RequestEnvelope(layers, settings.access_log)
+
+
+def build(settings: ServiceSettings) -> FastAPI:
+    """The routes with their service, without the layers around them."""
+
+    @asynccontextmanager
+    async def lifespan(application: FastAPI) -> AsyncIterator[None]:
+        async with services.serving(settings) as service:
+            application.state.service = service
+            yield
+
+    application = FastAPI(
+        title="Talentfeed", summary="Feeds of talent videos", version=release(), lifespan=lifespan,
+        docs_url=None, redoc_url=None, redirect_slashes=False,
+    )  # fmt: skip
+    errors.install(application)
+    openapi.install(application)
+    for module in (feed, events, admin, health, docs):
+        application.include_router(module.router)
+    return application
+
+
+def release() -> str:
+    """The installed version."""
+    try:
+        return version("talentfeed")
+    except PackageNotFoundError:
+        return "0.0.0"

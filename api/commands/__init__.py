@@ -1,0 +1,1 @@
+"""The commands of `talentfeed`, one file each."""

@@ -1,0 +1,36 @@
+"""`talentfeed status`."""
+
+import time
+
+import typer
+
+from api import services
+from api.commands.common import Json, say, say_json, say_table, settings
+from api.files import read_json
+from api.heartbeats import Heartbeats
+from api.reloads import Reloads
+
+
+def status(json: Json = False) -> None:
+    """What runs, what it serves, and what is wrong. Exit code 1 when nothing runs."""
+    read = settings()
+    heartbeats = Heartbeats(read.data_dir / "workers")
+    workers, work = heartbeats.alive("serve"), heartbeats.alive("work")
+    report = (read_json(read.data_dir / "work.json") or {}) if work else {}
+    current = services.snapshots(read).current_id()
+    latest = next(iter(Reloads(read.data_dir / "reloads").records()), None)
+    found = {"environment": read.environment, "current_snapshot": current, "workers": workers, "work": work, **report}
+    if json:
+        say_json({**found, "last_reload": latest})
+    else:
+        say(f"environment {read.environment}, current snapshot {current or 'none'}")
+        rows = [(str(w["pid"]), w["snapshot_id"] or "none", w["policy_version"] or "none", str(w["generation"]),
+                 f"{time.time() - w['started_at']:.0f} s") for w in workers]  # fmt: skip
+        say_table(("worker", "snapshot", "policy", "generation", "up for"), rows)
+        say(f"work process: {work[0]['pid'] if work else 'none runs'}")
+        if latest:
+            say(f"last reload: {latest['state']} at {latest['updated_at']} {latest.get('error', '')}".rstrip())
+        for problem in report.get("problems", []):
+            say(f"problem: {problem}")
+    if not workers and not work:
+        raise typer.Exit(1)

@@ -1,0 +1,200 @@
+"""The composition root: the only place that puts the parts together. Heavy parts are imported where they are needed.
+
+Serve workers use `serving` alone, which imports neither pandas nor a database or SSH library.
+"""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from api import logs
+from api.settings import ServiceSettings
+from data.snapshot import SnapshotStore
+
+if TYPE_CHECKING:
+    from api.feeds import Feeds
+    from api.intake import Intake
+    from api.operations import Operations
+    from api.runtime import Runtime
+    from data.sources.base import Source
+    from data.sources.mysql_connection import MySQLConfig
+    from data.tunnel import Tunnel
+    from tracking.redis_client import RedisConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the routes of one worker call."""
+
+    runtime: "Runtime"
+    feeds: "Feeds"
+    intake: "Intake"
+    operations: "Operations"
+    admin_token: str
+
+
+@asynccontextmanager
+async def serving(settings: ServiceSettings) -> AsyncIterator[Service]:
+    """The service of one worker, started; it stops at the end."""
+    from api.activity import Activity
+    from api.feeds import Feeds
+    from api.intake import Intake
+    from api.operations import Operations
+    from api.reloads import Reloads
+    from api.runtime import Runtime
+    from tracking.learner import PolicyStore
+
+    runtime = Runtime(settings, snapshots(settings), PolicyStore(settings.data_dir / "policies"))
+    activity = Activity.of(settings, redis_config(settings))
+    operations = Operations(runtime, Reloads(settings.data_dir / "reloads"))
+    await runtime.start()
+    try:
+        yield Service(runtime, Feeds(runtime, activity), Intake(activity), operations, admin_token(settings))
+    finally:
+        await runtime.stop()
+        await activity.close()
+
+
+def snapshots(settings: ServiceSettings) -> SnapshotStore:
+    """The snapshots of this DATA_DIR."""
+    return SnapshotStore(settings.data_dir / "snapshots")
+
+
+def redis_config(settings: ServiceSettings) -> "RedisConfig | None":
+    """How Redis is reached; None without Redis. Behind a tunnel it is a port of this machine."""
+    from tracking.redis_client import RedisConfig
+
+    if settings.embedded or not settings.redis_host:
+        return None
+    tunnelled = bool(settings.ssh_host)
+    return RedisConfig(
+        host="127.0.0.1" if tunnelled else settings.redis_host,
+        port=settings.tunnel_redis_port if tunnelled else settings.redis_port,
+        password=secret(settings, "redis_password"),
+        scheme=settings.redis_scheme,
+        db=settings.redis_db,
+        timeout=settings.redis_timeout_seconds,
+    )
+
+
+def secret(settings: ServiceSettings, name: str) -> str | None:
+    """A secret in clear."""
+    value = getattr(settings, name)
+    return value.get_secret_value() if value else None
+
+
+def admin_token(settings: ServiceSettings) -> str:
+    """ADMIN_TOKEN, or the one in DATA_DIR/admin-token, made (mode 0600) when it is not there yet."""
+    given = secret(settings, "admin_token")
+    if given:
+        return given
+    path = settings.data_dir / "admin-token"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".admin-token.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.write(descriptor, secrets.token_urlsafe(32).encode() + b"\n")
+    os.close(descriptor)
+    try:
+        os.link(fresh, path)
+        logs.logger.info("ADMIN_TOKEN is not set; one was made and is in %s", path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return path.read_text(encoding="utf-8").strip()
+
+
+def log(settings: ServiceSettings, output: bool = True) -> None:
+    """Set up this process's log."""
+    names = ("admin_token", "mysql_password", "redis_password")
+    known = [value for name in names if (value := secret(settings, name))]
+    logs.setup(
+        folder=settings.log_dir,
+        level=settings.log_level,
+        json=settings.log_format == "json",
+        secrets=known,
+        output=output,
+    )
+
+
+@contextmanager
+def source(settings: ServiceSettings) -> "Iterator[Source]":
+    """Where the tables come from; through a tunnel of its own when SSH_HOST is set, so that errors name what failed."""
+    if settings.embedded:
+        from data.sources.embedded import EmbeddedSource
+
+        path = settings.data_dir / "catalogue.sqlite"
+        yield EmbeddedSource(path, seed=settings.demo_seed, clock=_now, names=names(settings))
+        return
+    from data.sources.mysql import MySQLSource
+
+    opened = tunnel(settings, "mysql").start() if settings.ssh_host else None
+    try:
+        yield MySQLSource(mysql_config(settings), names=names(settings), tunnel=opened)
+    finally:
+        if opened:
+            opened.close()
+
+
+def mysql_config(settings: ServiceSettings) -> "MySQLConfig":
+    """How MySQL is reached, as seen from the SSH host when there is one."""
+    from data.sources.mysql_connection import MySQLConfig
+
+    return MySQLConfig(
+        host=settings.mysql_host or "",
+        port=settings.mysql_port,
+        user=settings.mysql_user or "",
+        password=secret(settings, "mysql_password") or "",
+        db=settings.mysql_db or "",
+        read_seconds=settings.mysql_timeout_seconds,
+        deadline_seconds=settings.load_deadline_seconds,
+    )
+
+
+def tunnel(settings: ServiceSettings, name: str) -> "Tunnel":
+    """The tunnel to MySQL or to Redis, not started. Needs SSH_HOST."""
+    from data.tunnel import Tunnel, TunnelConfig
+
+    mysql = name == "mysql"
+    return Tunnel(
+        TunnelConfig(
+            name=name,
+            ssh_host=settings.ssh_host or "",
+            ssh_port=settings.ssh_port,
+            ssh_user=settings.ssh_user or "",
+            key_path=settings.ssh_key_path or Path(),
+            known_hosts=settings.ssh_known_hosts or Path(),
+            remote_host=(settings.mysql_host if mysql else settings.redis_host) or "",
+            remote_port=settings.mysql_port if mysql else settings.redis_port,
+            local_port=0 if mysql else settings.tunnel_redis_port,
+        )
+    )
+
+
+def tunnels(settings: ServiceSettings) -> "dict[str, Tunnel]":
+    """The work process's tunnels, started. None without SSH_HOST."""
+    if settings.embedded or not settings.ssh_host:
+        return {}
+    wanted = ["mysql", *(["redis"] if settings.redis_host else [])]
+    return {name: tunnel(settings, name).start() for name in wanted}
+
+
+def names(settings: ServiceSettings) -> Any:
+    """TABLE_MAPPING, parsed. Raises SettingsError."""
+    from api.settings import SettingsError
+    from api.settings_rules import Problem
+    from data.tables import TableNames
+
+    try:
+        return TableNames.parse(settings.table_mapping)
+    except ValueError as error:
+        raise SettingsError([Problem("TABLE_MAPPING", str(error))]) from None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,156 @@
+"""`python -m api.work`: the one process beside the workers. It holds the tunnels, starts builds, flushes and learns.
+
+Only one per DATA_DIR does the work; a second one waits for the lock. Correctness does not hang on the lock: records
+have ids, snapshots and policies are published whole.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from types import FrameType
+from typing import Any
+
+from api import metrics, services
+from api.files import try_lock, write_json
+from api.heartbeats import Heartbeats
+from api.keeper import Keeper
+from api.reloads import Reloads
+from api.schedule import Schedule
+from api.settings import ServiceSettings, SettingsError, load
+from data.tunnel import Tunnel
+
+logger = logging.getLogger(__name__)
+TICK_SECONDS = 0.1
+BEAT_SECONDS = 1.0
+
+
+class Work:
+    """The work process: one loop that claims reload requests, and a thread that flushes and learns."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
+        self._heartbeats = Heartbeats(settings.data_dir / "workers")
+        self._reloads = Reloads(settings.data_dir / "reloads")
+        self._schedule = Schedule(settings, services.snapshots(settings), self._reloads)
+        self._tunnels: dict[str, Tunnel] = {}
+        self._keeper: Keeper | None = None
+        self._builder: subprocess.Popen[bytes] | None = None
+        self._building, self._begun, self._problem = "", 0.0, ""
+        self._stopping = False
+        self._parent = os.getppid()
+
+    def run(self) -> int:
+        """Work until SIGTERM; the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        if not self._wait_for_lock():
+            return 0
+        self._reloads.abandon("the process that built it ended; ask again")
+        self._tunnels = services.tunnels(self._settings)
+        self._keeper = Keeper(self._settings, self._tunnels.get("mysql"))
+        self._keeper.start()
+        last_beat = 0.0
+        while not self._stopping:
+            self._step()
+            if time.monotonic() - last_beat >= BEAT_SECONDS:
+                last_beat = time.monotonic()
+                self._beat()
+            time.sleep(TICK_SECONDS)
+        self._close()
+        return 0
+
+    def _wait_for_lock(self) -> bool:
+        path, told = self._settings.data_dir / "work.lock", False
+        while not self._stopping:
+            if try_lock(path) is not None:
+                return True
+            if not told:
+                told = True
+                logger.warning("another work process holds %s; this one waits for it to end", path)
+            time.sleep(0.5)
+            self._stopping = self._stopping or os.getppid() != self._parent
+        return False
+
+    def _step(self) -> None:
+        """Take note of a finished build, ask for one that is due, start the next."""
+        self._reap()
+        if self._builder is None:
+            self._schedule.ask_if_due()
+            identity = self._reloads.claim()
+            if identity:
+                self._spawn(identity)
+        if os.getppid() != self._parent:
+            logger.error("the supervisor is gone; the work process ends")
+            self._stopping = True
+
+    def _spawn(self, identity: str) -> None:
+        command = [sys.executable, "-m", "api.builder", identity]
+        self._builder, self._building, self._begun = subprocess.Popen(command), identity, time.monotonic()
+        logger.info("build started: reload=%s pid=%d", identity, self._builder.pid)
+
+    def _reap(self) -> None:
+        """A builder ended, or has run far past the load's deadline."""
+        if self._builder is None:
+            return
+        code, seconds = self._builder.poll(), time.monotonic() - self._begun
+        if code is None:
+            if seconds > self._settings.load_deadline_seconds * 2 + 60:
+                logger.error("the build of reload %s takes too long and is ended", self._building)
+                self._builder.kill()
+            return
+        if code not in (0, 1):
+            self._reloads.update(self._building, state="failed", error=f"the builder ended with {code}")
+        record = self._reloads.get(self._building) or {}
+        self._problem = "" if code == 0 else f"the last reload failed: {record.get('error')}"
+        self._schedule.built(code == 0)
+        metrics.builds.labels("published" if code == 0 else "failed").inc()
+        metrics.build_seconds.set(seconds)
+        self._builder = None
+
+    def _beat(self) -> None:
+        keeper = self._keeper.report() if self._keeper else {"problems": []}
+        tunnels = {name: asdict(tunnel.state) for name, tunnel in self._tunnels.items()}
+        for name, state in tunnels.items():
+            metrics.tunnel_up.labels(name).set(1 if state["up"] else 0)
+        down = [f"tunnel {name}: {state['last_error']}" for name, state in tunnels.items() if not state["up"]]
+        problems = [problem for problem in (self._problem, *down, *keeper.pop("problems")) if problem]
+        report: dict[str, Any] = {"tunnels": tunnels, **keeper, "problems": problems}
+        write_json(self._settings.data_dir / "work.json", report)
+        self._heartbeats.beat("work", building=self._building if self._builder else None)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _close(self) -> None:
+        """Flush what waits; a build under way is given up, as nothing of it is visible yet."""
+        if self._builder:
+            self._builder.terminate()
+            self._reloads.update(self._building, state="failed", error="the service was stopped")
+        if self._keeper:
+            self._keeper.stop()
+        for tunnel in self._tunnels.values():
+            tunnel.close()
+        self._heartbeats.remove()
+
+
+def main() -> int:
+    """Run the work process; the exit code."""
+    try:
+        settings = load()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    services.log(settings)
+    try:
+        return Work(settings).run()
+    except Exception:
+        logger.exception("the work process ends on a mistake")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
