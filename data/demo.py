@@ -1,7 +1,8 @@
 """The seeded catalogue: a small town of talents in SQLite, the same for the same seed and day.
 
 People have skills of one or two clusters and watch mostly what their cluster makes; a few videos are watched by many;
-one video of fifty is younger than 45 days, and views gather with age. A few rows of each kind of garbage are among them, as in every real table.
+one video of fifty is younger than 45 days, and views gather with age. A few rows of each kind of garbage are among
+them, as in every real table.
 """
 
 import json

@@ -11,22 +11,22 @@ from types import MappingProxyType
 
 import pandas as pd
 
-WHOLE = frozenset({"bigint", "int", "integer", "mediumint", "smallint", "tinyint"})
-NUMBER = WHOLE | {"decimal", "numeric", "float", "double", "real"}
-TEXT = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set", "json"})
-TIME = frozenset({"datetime", "timestamp", "date"})
+WHOLE_TYPES = frozenset({"bigint", "int", "integer", "mediumint", "smallint", "tinyint"})
+NUMBER_TYPES = WHOLE_TYPES | {"decimal", "numeric", "float", "double", "real"}
+TEXT_TYPES = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set", "json"})
+TIME_TYPES = frozenset({"datetime", "timestamp", "date"})
 
 
 class Kind(Enum):
     """What a column holds: `words` for people, and the lower-case SQL `types` it may have in the source."""
 
-    ID = ("a whole number", WHOLE)
-    COUNT = ("a number", NUMBER)
-    RATING = ("a number from 1 to 5", NUMBER)
-    TEXT = ("text", TEXT)
-    LIST = ("text with a list of names", TEXT)
-    WORD = ("a short text with few different values", TEXT)
-    TIME = ("a date and time", TIME)
+    ID = ("a whole number", WHOLE_TYPES)
+    COUNT = ("a number", NUMBER_TYPES)
+    RATING = ("a number from 1 to 5", NUMBER_TYPES)
+    TEXT = ("text", TEXT_TYPES)
+    LIST = ("text with a list of names", TEXT_TYPES)
+    WORD = ("a short text with few different values", TEXT_TYPES)
+    TIME = ("a date and time", TIME_TYPES)
 
     def __init__(self, words: str, types: frozenset[str]) -> None:
         self.words = words

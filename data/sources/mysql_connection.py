@@ -1,0 +1,130 @@
+"""One connection of a load to MySQL or MariaDB: opened with limits, closed by force when its time is over."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, TypeAlias
+
+import pymysql
+from pymysql.constants import CR, ER
+from pymysql.cursors import SSCursor
+
+from data.sources.base import LoadError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MySQLConfig:
+    """How to reach the database and how long a load may take. Times are in seconds.
+
+    `deadline_seconds` bounds a whole load with all its attempts; `read_seconds` bounds one silence of the server.
+    `label` is what messages call the address (a tunnel's end is a meaningless local port).
+    """
+
+    host: str
+    user: str
+    db: str
+    port: int = 3306
+    password: str = field(default="", repr=False)
+    connect_seconds: float = 10.0
+    read_seconds: float = 30.0
+    deadline_seconds: float = 120.0
+    attempts: int = 5
+    label: str = ""
+
+    @property
+    def address(self) -> str:
+        """The address for people."""
+        return self.label or f"{self.host}:{self.port}"
+
+
+class StreamCursor(SSCursor):
+    """An unbuffered cursor that can be dropped in the middle; the library's own reads all the rest first."""
+
+    def abandon(self) -> None:
+        """Forget the rows that were not read. The connection is of no use afterwards."""
+        result: Any = vars(self).get("_result")
+        if result is not None:
+            result.unbuffered_active = False
+        vars(self)["connection"] = None
+
+
+Connection: TypeAlias = "pymysql.connections.Connection[StreamCursor]"
+
+
+@contextmanager
+def connected(config: MySQLConfig, deadline: float) -> Iterator[Connection]:
+    """A connection whose socket is cut at `deadline` (of `time.monotonic`), whatever it is waiting for.
+
+    Raises `LoadError` naming the setting when it cannot be opened.
+    """
+    link = _reach(config, min(config.connect_seconds, deadline - monotonic()))
+    watchdog = threading.Timer(max(deadline - monotonic(), 0.0), _cut, [link])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        connection = _greeted(config, link)
+        try:
+            yield connection
+        finally:
+            with suppress(pymysql.Error, OSError):
+                connection.close()
+    finally:
+        watchdog.cancel()
+        link.close()
+
+
+def _cut(link: socket.socket) -> None:
+    with suppress(OSError):
+        link.shutdown(socket.SHUT_RDWR)
+
+
+def _reach(config: MySQLConfig, seconds: float) -> socket.socket:
+    try:
+        link = socket.create_connection((config.host, config.port), max(seconds, 0.1))
+    except OSError as error:
+        raise LoadError(f"MYSQL_HOST:MYSQL_PORT: nothing answers at {config.address} ({error})") from error
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return link
+
+
+def _greeted(config: MySQLConfig, link: socket.socket) -> Connection:
+    connection = pymysql.connections.Connection(
+        host=config.host,
+        port=config.port,
+        user=config.user,
+        password=config.password,
+        database=config.db,
+        charset="utf8mb4",
+        cursorclass=StreamCursor,
+        read_timeout=config.read_seconds,
+        write_timeout=config.read_seconds,
+        autocommit=None,
+        defer_connect=True,
+    )
+    try:
+        connection.connect(link)
+    except (pymysql.Error, OSError, ValueError, IndexError) as error:
+        raise LoadError(_why(config, error)) from error
+    return connection
+
+
+def _why(config: MySQLConfig, error: Exception) -> str:
+    code, words = error_code(error), str(error.args[-1] if error.args else error)
+    if code == ER.ACCESS_DENIED_ERROR:
+        return f"MYSQL_USER, MYSQL_PASSWORD: {config.address} refuses user {config.user} with this password"
+    if code in (ER.BAD_DB_ERROR, ER.DBACCESS_DENIED_ERROR):
+        return f"MYSQL_DB: {config.address} has no database {config.db} for user {config.user}"
+    if code in (ER.CON_COUNT_ERROR, ER.HOST_IS_BLOCKED, ER.HOST_NOT_PRIVILEGED):
+        return f"MYSQL_HOST:MYSQL_PORT: {config.address} takes no connection from here now ({words})"
+    if code in (CR.CR_SERVER_LOST, CR.CR_CONN_HOST_ERROR):
+        return f"MYSQL_HOST:MYSQL_PORT: {config.address} answers, but not as MySQL, or is cut off ({words})"
+    return f"MYSQL_HOST:MYSQL_PORT: {config.address} is no MySQL that can be used ({words})"
+
+
+def error_code(error: BaseException) -> int:
+    """The server's or client's error number, 0 when there is none."""
+    return error.args[0] if error.args and isinstance(error.args[0], int) else 0
