@@ -90,9 +90,10 @@ def _count(column: str) -> dict[str, Check]:
     return {f"unreadable_{column}": _unreadable(column), f"negative_{column}": _negative(column)}
 
 
-_KEY: dict[str, Check] = {**_identifier("id", "id"), "duplicate_id": _repeated}
+_KEY = _identifier("id", "id")
+_ONCE: dict[str, Check] = {"duplicate_id": _repeated}  # asked last: a bad row does not stand in a good one's way
 _BAD: Mapping[str, Mapping[str, Check]] = {
-    "users": _KEY,
+    "users": {**_KEY, **_ONCE},
     "videos": {
         **_KEY,
         **_identifier("user_id", "creator"),
@@ -100,8 +101,15 @@ _BAD: Mapping[str, Mapping[str, Check]] = {
         **_count("views"),
         **_count("exhibited_count"),
         "future_created_at": _future,
+        **_ONCE,
     },
-    "flows": {**_KEY, **_identifier("user_id", "creator"), "no_url": _no_url, "future_created_at": _future},
+    "flows": {
+        **_KEY,
+        **_identifier("user_id", "creator"),
+        "no_url": _no_url,
+        "future_created_at": _future,
+        **_ONCE,
+    },
     "interactions": {
         **_identifier("user_id", "user"),
         **_identifier("video_id", "video"),

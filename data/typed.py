@@ -6,6 +6,7 @@ lists objects as they came.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,17 @@ def _rating(cell: Any) -> float:
         return float(UNREADABLE_RATING)
 
 
+def _moment(cell: Any) -> Any:
+    if type(cell) is int and abs(cell) < _LARGEST:
+        return np.datetime64(cell, "us")
+    return cell if isinstance(cell, str | date | np.datetime64) else None
+
+
 def whole_numbers(cells: Cells) -> "pd.Series[Any]":
     """Int64: NA for NULL, `UNREADABLE` for what is no number or does not fit; fractions are cut off."""
     try:
-        return pd.Series(pd.array(cells, dtype="Int64"))
+        with np.errstate(invalid="ignore"):  # pandas compares after the cast and raises
+            return pd.Series(pd.array(cells, dtype="Int64"))
     except (TypeError, ValueError, OverflowError):
         missing = np.array([_missing(cell) for cell in cells], dtype=bool)
         values = np.array([0 if gone else _whole(cell) for cell, gone in zip(cells, missing, strict=True)], np.int64)
@@ -51,11 +59,12 @@ def whole_numbers(cells: Cells) -> "pd.Series[Any]":
 
 
 def ratings(cells: Cells) -> "pd.Series[Any]":
-    """float32: NaN for NULL, infinity for what is no number."""
-    try:
-        return pd.Series(np.array(cells, dtype=np.float32))
-    except (TypeError, ValueError, OverflowError):
-        return pd.Series(np.array([_rating(cell) for cell in cells], dtype=np.float32))
+    """float32: NaN for NULL, infinity for what is no number or far too large."""
+    with np.errstate(over="ignore"):
+        try:
+            return pd.Series(np.array(cells, dtype=np.float32))
+        except (TypeError, ValueError, OverflowError):
+            return pd.Series(np.array([_rating(cell) for cell in cells], dtype=np.float32))
 
 
 def times(cells: Cells) -> "pd.Series[Any]":
@@ -64,8 +73,9 @@ def times(cells: Cells) -> "pd.Series[Any]":
         whole = whole_numbers(cells)
         values = whole.to_numpy(dtype=np.int64, na_value=UNREADABLE)  # numpy's NaT is the smallest int64
         return pd.Series(values.view("datetime64[us]"))
+    moments = [_moment(cell) for cell in cells]
     try:
-        parsed = pd.to_datetime(pd.Series(list(cells), dtype=object), errors="coerce", utc=True, format="ISO8601")
+        parsed = pd.to_datetime(pd.Series(moments, dtype=object), errors="coerce", utc=True, format="ISO8601")
     except (OverflowError, ValueError):
         parsed = pd.Series(pd.NaT, index=range(len(cells))).dt.tz_localize("UTC")
     return parsed.dt.tz_localize(None).astype("datetime64[us]")
@@ -81,7 +91,7 @@ def words(cells: Cells) -> "pd.Series[Any]":
     """A category of folded words; NULL stays missing."""
     known = {cell: fold(cell) for cell in {c for c in cells if isinstance(c, str)}}
     found = [known.get(cell) if isinstance(cell, str) else None for cell in cells]
-    return pd.Series(pd.Categorical(found, categories=sorted(set(known.values()))))
+    return pd.Series(pd.Categorical(found, categories=pd.Index(sorted(set(known.values())), dtype="str")))
 
 
 CONVERTERS: Mapping[Kind, Callable[[Cells], "pd.Series[Any]"]] = {
