@@ -14,8 +14,7 @@ from api.runtime import Runtime
 from api.schemas import FeedBody
 from engine.engine import Engine
 from engine.feed_types import Feed, FeedRequest
-from tracking.decisions import Decision
-from tracking.recorder import Recorder
+from tracking.tracker import Tracker
 
 logger = logging.getLogger(__name__)
 SEED_BITS = 53  # a random seed survives a client whose numbers are doubles
@@ -23,20 +22,18 @@ SEED_BITS = 53  # a random seed survives a client whose numbers are doubles
 
 @dataclass(frozen=True, slots=True)
 class Feeds:
-    """Serves feeds with the engine in use; `recorder` remembers what sessions saw and what was decided."""
+    """Serves feeds with the engine in use; `tracker` knows what sessions saw and keeps what was decided."""
 
     runtime: Runtime
-    recorder: Recorder
+    tracker: Tracker
 
     async def answer(self, body: FeedBody) -> bytes:
         """The JSON of one feed. Raises 503 while there is no snapshot."""
         engine = self.runtime.engine
         if engine is None:
             raise no_snapshot(self.runtime)
-        served_at = datetime.now(UTC)
-        session_id = body.session_id or f"{body.user_id}:{int(served_at.timestamp() * 1000)}"
-        degraded: list[str] = []
-        seen = await self.recorder.seen(body.user_id, session_id, degraded)
+        served = Served(body, datetime.now(UTC))
+        seen, missing = await self.tracker.seen(body.user_id, served.session_id)
         feed = engine.feed(
             FeedRequest(
                 user_id=body.user_id,
@@ -47,12 +44,22 @@ class Feeds:
                 seen=seen,
             )
         )
-        decision = Decision.of_feed(
-            feed, feed_id=str(uuid.uuid4()), user_id=body.user_id, session_id=session_id, served_at=served_at
+        unrecorded = await self.tracker.record(
+            feed, feed_id=served.feed_id, session_id=served.session_id, user_id=body.user_id, served_at=served.at
         )
-        await self.recorder.served(decision, feed, degraded)
+        degraded = list(dict.fromkeys([*missing, *unrecorded]))
         count(feed, degraded)
-        return write(engine, feed, decision, degraded)
+        return write(engine, feed, served, degraded)
+
+
+class Served:
+    """Who was served what when: the names of one answer."""
+
+    __slots__ = ("at", "feed_id", "session_id", "user_id")
+
+    def __init__(self, body: FeedBody, at: datetime) -> None:
+        self.at, self.user_id, self.feed_id = at, body.user_id, str(uuid.uuid4())
+        self.session_id = body.session_id or f"{body.user_id}:{int(at.timestamp() * 1000)}"
 
 
 def no_snapshot(runtime: Runtime) -> ProblemError:
@@ -61,16 +68,16 @@ def no_snapshot(runtime: Runtime) -> ProblemError:
     return ProblemError(503, runtime.problem or detail, code="no_snapshot", retry_after=2)
 
 
-def write(engine: Engine, feed: Feed, decision: Decision, degraded: list[str]) -> bytes:
+def write(engine: Engine, feed: Feed, served: Served, degraded: list[str]) -> bytes:
     """The answer: a small head, the items' ready JSON joined, a small tail."""
     head = {
-        "feed_id": decision.feed_id,
-        "user_id": decision.user_id,
-        "session_id": decision.session_id,
+        "feed_id": served.feed_id,
+        "user_id": served.user_id,
+        "session_id": served.session_id,
         "snapshot_id": feed.snapshot_id,
         "policy_version": feed.policy_version,
         "seed": feed.seed,
-        "served_at": moment(decision.served_at),
+        "served_at": moment(served.at),
         "mix_ids": [f"{item.kind}:{item.id}" for item in feed.items],
     }
     relaxed = [{"position": entry.position, "rule": entry.rule} for entry in feed.relaxed]

@@ -21,7 +21,7 @@ from api.settings import ServiceSettings
 from data.snapshot import SnapshotError, SnapshotStore
 from engine.engine import Engine
 from engine.world import World
-from tracking.learner import PolicyStore
+from tracking.policies import PolicyStore
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.25
@@ -70,7 +70,7 @@ class Runtime:
     @property
     def policy_version(self) -> str | None:
         """The version of the policy in use."""
-        return self._pointers[1] or "untrained" if self.engine else None
+        return self.engine.policy.version if self.engine else None
 
     @property
     def details(self) -> Mapping[str, Any]:
@@ -118,7 +118,7 @@ class Runtime:
         self.history = [world.snapshot_id, *(i for i in self.history if i != world.snapshot_id)][:HISTORY]
         metrics.swaps.inc()
         seconds = time.perf_counter() - begin
-        logger.info("in use: snapshot=%s policy=%s in %.2f s", world.snapshot_id, pointers[1] or "untrained", seconds)
+        logger.info("in use: snapshot=%s policy=%s in %.2f s", world.snapshot_id, engine.policy.version, seconds)
 
     def _beat(self) -> None:
         age = self.snapshot_age()

@@ -107,3 +107,13 @@ def feed_query(parameters: Any) -> dict[str, Any]:
 
 def _number(text: str) -> int | str:
     return int(text) if _NUMBER(text) else text
+
+
+def event_list(values: Any) -> list[Any]:
+    """The events of a body, each unchecked. Raises `errors.ProblemError` (422) that names `events`."""
+    events = values.get("events") if isinstance(values, dict) else None
+    if not isinstance(events, list):
+        raise errors.field_problem("events", "should be a list of events")
+    if not 1 <= len(events) <= MOST_EVENTS:
+        raise errors.field_problem("events", f"holds {len(events)} events; 1 to {MOST_EVENTS} are taken")
+    return events

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from data.sources.mysql_connection import MySQLConfig
     from data.tunnel import Tunnel
     from tracking.redis_client import RedisConfig
+    from tracking.tracker import Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +42,38 @@ class Service:
 @asynccontextmanager
 async def serving(settings: ServiceSettings) -> AsyncIterator[Service]:
     """The service of one worker, started; it stops at the end."""
-    from api.activity import Activity
     from api.feeds import Feeds
     from api.intake import Intake
     from api.operations import Operations
     from api.reloads import Reloads
     from api.runtime import Runtime
-    from tracking.learner import PolicyStore
+    from tracking.policies import PolicyStore
 
     runtime = Runtime(settings, snapshots(settings), PolicyStore(settings.data_dir / "policies"))
-    activity = Activity.of(settings, redis_config(settings))
+    tracking = tracker(settings)
     operations = Operations(runtime, Reloads(settings.data_dir / "reloads"))
     await runtime.start()
     try:
-        yield Service(runtime, Feeds(runtime, activity), Intake(activity), operations, admin_token(settings))
+        yield Service(runtime, Feeds(runtime, tracking), Intake(tracking), operations, admin_token(settings))
     finally:
         await runtime.stop()
-        await activity.close()
+        await tracking.close()
+
+
+def tracker(settings: ServiceSettings) -> "Tracker":
+    """What a worker keeps activity with: Redis when there is one, and this machine's disk."""
+    from tracking.spool import Spool
+    from tracking.tracker import Tracker
+
+    spool, redis = Spool(settings.data_dir / "spool"), redis_config(settings)
+    if redis is None:
+        from tracking.local_ledger import LocalLedger
+
+        return Tracker(buffer=spool, spool=spool, ledger=LocalLedger(settings.data_dir / "sessions.sqlite"))
+    from tracking.redis_buffer import RedisBuffer
+    from tracking.redis_ledger import RedisLedger
+
+    return Tracker(buffer=RedisBuffer(redis), spool=spool, ledger=RedisLedger(redis))
 
 
 def snapshots(settings: ServiceSettings) -> SnapshotStore:
@@ -67,14 +83,20 @@ def snapshots(settings: ServiceSettings) -> SnapshotStore:
 
 def redis_config(settings: ServiceSettings) -> "RedisConfig | None":
     """How Redis is reached; None without Redis. Behind a tunnel it is a port of this machine."""
-    from tracking.redis_client import RedisConfig
-
     if settings.embedded or not settings.redis_host:
         return None
-    tunnelled = bool(settings.ssh_host)
+    if settings.ssh_host:
+        return redis_at(settings, "127.0.0.1", settings.tunnel_redis_port)
+    return redis_at(settings, settings.redis_host, settings.redis_port)
+
+
+def redis_at(settings: ServiceSettings, host: str, port: int) -> "RedisConfig":
+    """Redis at this address."""
+    from tracking.redis_client import RedisConfig
+
     return RedisConfig(
-        host="127.0.0.1" if tunnelled else settings.redis_host,
-        port=settings.tunnel_redis_port if tunnelled else settings.redis_port,
+        host=host,
+        port=port,
         password=secret(settings, "redis_password"),
         scheme=settings.redis_scheme,
         db=settings.redis_db,

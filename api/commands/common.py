@@ -44,4 +44,4 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     console = Console(markup=False, highlight=False)
-    console.print(table if console.is_terminal else table, soft_wrap=not console.is_terminal)
+    console.print(table, soft_wrap=not console.is_terminal)

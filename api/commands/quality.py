@@ -19,7 +19,7 @@ def quality(
     from engine.engine import Engine
     from engine.quality import report, sample_viewers
     from engine.world import World
-    from tracking.learner import PolicyStore
+    from tracking.policies import PolicyStore
 
     read = settings()
     store = services.snapshots(read)

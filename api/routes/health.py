@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from api import metrics, openapi
 from api.errors import ProblemError
+from api.feeds import no_snapshot
 from api.routes.common import json_answer, service
 from api.settings import metrics_are_shared
 
@@ -25,7 +26,7 @@ async def readyz(request: Request) -> Response:
     if runtime.draining:
         raise ProblemError(503, "This worker is shutting down", code="draining")
     if runtime.engine is None:
-        raise service(request).feeds.no_snapshot()
+        raise no_snapshot(runtime)
     return json_answer({"status": "ready", "snapshot_id": runtime.snapshot_id})
 
 
