@@ -1,6 +1,5 @@
 """Ready-made JSON of items: what an answer says of a video or a flow that does not depend on the request."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -88,11 +87,4 @@ def joined(parts: Iterable[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]
 
 def _fragments(members: dict[str, Sequence[Any]]) -> list[bytes]:
     names = tuple(members)
-    return [_members(dict(zip(names, values, strict=True))) for values in zip(*members.values(), strict=True)]
-
-
-def _members(item: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(item)[1:-1]
-    except TypeError:  # a lone surrogate is no UTF-8; JSON can still escape it
-        return json.dumps(item, separators=(",", ":")).encode()[1:-1]
+    return [orjson.dumps(dict(zip(names, values, strict=True)))[1:-1] for values in zip(*members.values(), strict=True)]

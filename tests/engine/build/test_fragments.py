@@ -23,8 +23,3 @@ def test_a_flow_has_the_same_members() -> None:
     item = json.loads(b"{" + of_flow + b"}")
     assert item.keys() == json.loads(b"{" + of_video + b"}").keys()
     assert (item["type"], item["name"], item["created_at"], item["avg_rating"]) == ("flow", "Show it", None, None)
-
-
-def test_text_that_is_no_utf_8_is_escaped() -> None:
-    (fragment,) = fragments.video_fragments(tables(videos=[video(1, description="\ud800")]).videos)
-    assert json.loads(b"{" + fragment + b"}")["description"] == "\ud800"
