@@ -5,11 +5,15 @@ from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from api import errors, openapi, services
 from api.middleware import Application, BodyLimit, RateLimit, RequestEnvelope
 from api.routes import admin, docs, events, feed, health
 from api.settings import ServiceSettings, load
+
+
+MODULES = (feed, events, admin, health, docs)
 
 
 def create(settings: ServiceSettings | None = None) -> Application:
@@ -39,9 +43,15 @@ def build(settings: ServiceSettings) -> FastAPI:
     )  # fmt: skip
     errors.install(application)
     openapi.install(application)
-    for module in (feed, events, admin, health, docs):
+    application.state.routes = routes()
+    for module in MODULES:
         application.include_router(module.router)
     return application
+
+
+def routes() -> list[Route]:
+    """Every route, in order."""
+    return [route for module in MODULES for route in module.router.routes if isinstance(route, Route)]
 
 
 def release() -> str:

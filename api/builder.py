@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api import services
@@ -22,7 +22,7 @@ from data.snapshot import SnapshotError
 from data.sources.base import LoadError
 from engine.build import build
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("api.builder")
 NICENESS = 10
 
 
@@ -48,21 +48,21 @@ class Build:
                 tables = clean(raw)
             with self._timed("compute"):
                 arrays, details = build(tables, self._settings.engine)
+            store = services.snapshots(self._settings)
             with self._timed("write"):
-                self._publish(arrays, details)
+                identity = store.publish(arrays, details)
+        self._report(identity, details)
+        store.prune(self._settings.keep_snapshots)
+        self._reloads.prune()
 
     def fail(self, reason: str) -> None:
         """Write down why nothing was published."""
         self._reloads.update(self._id, state="failed", error=reason)
         logger.error("reload %s failed: %s", self._id, reason)
 
-    def _publish(self, arrays: Any, details: Any) -> None:
-        store = services.snapshots(self._settings)
-        identity = store.publish(arrays, details)
-        store.prune(self._settings.keep_snapshots)
+    def _report(self, identity: str, details: Mapping[str, Any]) -> None:
         result = {key: details[key] for key in ("as_of", "source", "counts", "quarantine") if key in details}
         self._reloads.update(self._id, state="published", snapshot_id=identity, seconds=self._seconds, **result)
-        self._reloads.prune()
         logger.info("snapshot %s published; seconds: %s", identity, self._seconds)
 
     @contextlib.contextmanager

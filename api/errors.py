@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 from api.logs import request_id
 
@@ -107,7 +108,15 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     """404 and 405 of the router."""
     if not isinstance(error, HTTPException):
         return respond(ProblemError(500))
-    return respond(ProblemError(error.status_code), error.headers)
+    headers = {"Allow": ", ".join(_methods(request))} if error.status_code == 405 else error.headers
+    return respond(ProblemError(error.status_code), headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """All methods that the address takes; the router's own answer names those of the first route alone."""
+    routes: list[Route] = request.app.state.routes
+    matching = [route for route in routes if route.path_regex.match(request.url.path)]
+    return sorted({method for route in matching for method in route.methods or ()})
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:

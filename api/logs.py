@@ -17,14 +17,12 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-logger = logging.getLogger(__name__)
 ZONE = ZoneInfo("America/Bogota")
 LONGEST = 32_768
 MASK = "***"
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-_INLINE = re.compile(
-    r"(?i)((?:password|passwd|token|secret|api[-_]key)\s*[=:]\s*|bearer\s+|://[^\s:/@]*:)[^\s,;@'\"&]+"
-)
+_INLINE = re.compile(r"(?i)((?:password|passwd|token|secret|api[-_]key)\s*[=:]\s*|bearer\s+)[^\s,;@'\"&]+")
+_ADDRESS = re.compile(r"(://[^\s:/@]*:)[^\s/@]+(?=@)")
 
 
 class Masker:
@@ -36,7 +34,7 @@ class Masker:
     def __call__(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, MASK)
-        return _INLINE.sub(rf"\g<1>{MASK}", text)
+        return _ADDRESS.sub(rf"\g<1>{MASK}", _INLINE.sub(rf"\g<1>{MASK}", text))
 
 
 def one_line(text: str) -> str:

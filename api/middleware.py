@@ -21,6 +21,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_LIMIT = 1_048_576
 DISCARD_BYTES, DISCARD_SECONDS = 8 * BODY_LIMIT, 1.0
+METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}").fullmatch
 
 
@@ -66,7 +67,8 @@ class RequestEnvelope:
     def _account(self, scope: Scope, started: _Started) -> None:
         seconds = time.perf_counter() - started.at
         route = getattr(scope.get("route"), "path", "other")
-        metrics.observe_request(scope["method"], route, started.status, seconds)
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        metrics.observe_request(method, route, started.status, seconds)
         if self._access_log:
             logger.info("%s %s %d %.1f ms", scope["method"], scope["path"], started.status, seconds * 1000)
 

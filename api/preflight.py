@@ -1,11 +1,14 @@
 """What is looked at before anything starts: what can be told without a connection, all at once."""
 
+import logging
 import os
 from pathlib import Path
 
-from api import logs, services
+from api import services
 from api.settings import ServiceSettings, SettingsError, warnings
 from api.settings_rules import Problem
+
+logger = logging.getLogger(__name__)
 
 
 def check(settings: ServiceSettings, role: str) -> None:
@@ -18,9 +21,9 @@ def check(settings: ServiceSettings, role: str) -> None:
     if problems:
         raise SettingsError(problems)
     for line in warnings(settings):
-        logs.logger.warning("%s", line)
+        logger.warning("%s", line)
     if settings.embedded and settings.mysql_host:
-        logs.logger.warning("ENVIRONMENT is embedded: MYSQL_HOST and the like are not used")
+        logger.warning("ENVIRONMENT is embedded: MYSQL_HOST and the like are not used")
 
 
 def folder_problems(settings: ServiceSettings) -> list[Problem]:

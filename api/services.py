@@ -3,6 +3,7 @@
 Serve workers use `serving` alone, which imports neither pandas nor a database or SSH library.
 """
 
+import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from api import logs
 from api.settings import ServiceSettings
 from data.snapshot import SnapshotStore
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from api.feeds import Feeds
@@ -123,7 +126,7 @@ def admin_token(settings: ServiceSettings) -> str:
     os.close(descriptor)
     try:
         os.link(fresh, path)
-        logs.logger.info("ADMIN_TOKEN is not set; one was made and is in %s", path)
+        logger.info("ADMIN_TOKEN is not set; one was made and is in %s", path)
     except FileExistsError:
         pass
     finally:

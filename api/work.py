@@ -23,7 +23,7 @@ from api.schedule import Schedule
 from api.settings import ServiceSettings, SettingsError, load
 from data.tunnel import Tunnel
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("api.work")
 TICK_SECONDS = 0.1
 BEAT_SECONDS = 1.0
 

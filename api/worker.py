@@ -10,7 +10,7 @@ import uvicorn
 from api import app, services
 from api.settings import SettingsError, load
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("api.worker")
 
 
 def main() -> int:
