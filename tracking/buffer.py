@@ -1,7 +1,8 @@
 """Where activity waits until it is flushed. One Protocol, two implementations: `redis_buffer` and the local `spool`.
 
-A buffer only ever adds: what `push` has returned is durable, and it is handed out by `take` until `acknowledge` says
-that the sink has it. Delivery is therefore at least once; the sink's unique ids make the effect exactly once.
+A buffer only ever adds: once `push` returns, its records are durable, and each is handed out by `take` until
+`acknowledge` says that the sink has it. Delivery is therefore at least once; the sink's unique ids make the effect
+exactly once.
 """
 
 from collections.abc import Sequence
@@ -76,8 +77,11 @@ class Buffer(Protocol):
     expires_seconds: float | None
     """A record not taken for this long may be lost; None where nothing expires."""
 
-    async def push(self, records: Sequence[Record]) -> frozenset[str]:
-        """Keep the records; the ids of activities known already. Raises BufferUnavailableError or BufferFullError."""
+    async def push(self, records: Sequence[Record], *, durable: bool = True) -> frozenset[str]:
+        """Keep the records; the ids of activities known already. Raises BufferUnavailableError or BufferFullError.
+
+        `durable=False` spares the caller the wait for a disk: records survive this process, perhaps not the machine.
+        """
         ...
 
     def waiting(self) -> Waiting:

@@ -41,12 +41,13 @@ class DeadLetters:
             known = {(letter.kind, letter.body) for letter in self.letters()}
             stamp = {"at": to_iso(datetime.now(UTC))}
             fresh = [letter for letter in letters if (letter.kind, letter.body) not in known]
-            file.write(b"".join(orjson.dumps(asdict(letter) | stamp) + b"\n" for letter in fresh))
+            # the line break comes first: a line torn by a crash must not swallow the next one
+            file.write(b"".join(b"\n" + orjson.dumps(asdict(letter) | stamp) for letter in fresh))
             file.flush()
             os.fsync(file.fileno())
 
     def letters(self) -> list[DeadLetter]:
-        """All letters, oldest first. A last line torn by a crash is passed over."""
+        """All letters, oldest first. A line torn by a crash is passed over."""
         found = []
         for line in self._path.read_bytes().splitlines() if self._path.exists() else ():
             try:

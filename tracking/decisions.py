@@ -62,6 +62,10 @@ class Decision:
             features=feed.features,
         )
 
+    def __post_init__(self) -> None:
+        if self.features.shape != (len(self.shown), DIMENSIONS) or not np.isfinite(self.features).all():
+            raise ValueError(f"features: not {len(self.shown)} finite rows of {DIMENSIONS}")
+
     def to_json(self) -> bytes:
         """One line of JSON."""
         names = ("feed_id", "user_id", "session_id", "snapshot_id", "policy_version", "seed")
@@ -73,9 +77,11 @@ class Decision:
     def of_json(cls, body: bytes) -> "Decision":
         """The record that `to_json` wrote. Raises ValueError, TypeError or KeyError on anything else."""
         values = orjson.loads(body)
-        names = ("feed_id", "user_id", "session_id", "snapshot_id", "policy_version", "seed")
+        names = ("feed_id", "session_id", "snapshot_id", "policy_version")
         return cls(
-            **{name: values[name] for name in names},
+            **{name: str(values[name]) for name in names},
+            user_id=int(values["user_id"]),
+            seed=int(values["seed"]),
             served_at=of_iso(values["served_at"]),
             shown=unpack_items(values["items"]),
             features=unpack_features(values["features"]),

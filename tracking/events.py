@@ -53,6 +53,8 @@ class Event:
     def of_json(cls, body: bytes) -> "Event":
         """The event that `to_json` wrote. Raises ValueError, TypeError or KeyError on anything else."""
         values = orjson.loads(body)
+        if not isinstance(values, dict):
+            raise TypeError("an event is a JSON object")
         known = {name: values[name] for name in FIELDS if values.get(name) is not None}
         for name, value in known.items():
             if not isinstance(value, TYPES[name]) or isinstance(value, bool):

@@ -115,8 +115,8 @@ class RedisBuffer:
         self._hold, self._claim = self._patient.register_script(HOLD), self._patient.register_script(CLAIM)
         self._breaker = Breaker()
 
-    async def push(self, records: Sequence[Record]) -> frozenset[str]:
-        """Keep the records in one exchange; see `Buffer.push`."""
+    async def push(self, records: Sequence[Record], *, durable: bool = True) -> frozenset[str]:
+        """Keep the records in one exchange, as durable as Redis is (`appendonly yes`); see `Buffer.push`."""
         if self._breaker.open:
             raise BufferUnavailableError("redis: paused after a failure")
         keys = [WAITING, *(f"{PREFIXES[record.kind]}{record.user_id}" for record in records)]

@@ -4,9 +4,9 @@ Every process appends to segments of its own in one folder, activities and decis
 reads them. How far a segment was stored is in `<segment>.offset`; a segment whose process is gone and which is stored
 to its end is deleted.
 
-Guarantees: an activity is on the disk (one fsync for all that arrived meanwhile, in a thread) before `push` returns, so
-it survives a power cut. A decision is with the operating system, so it survives the process but not the machine: losing
-one costs some learning, never an answer to a client.
+Guarantees: what is pushed as durable is on the disk before `push` returns (one fsync for all that arrived meanwhile, in
+a thread), so it survives a power cut. What is not (records of served feeds) is with the operating system: it survives
+the process but not the machine. Losing one costs some learning, never what a client was promised.
 """
 
 import asyncio
@@ -47,23 +47,27 @@ class Spool:
 
     def __init__(self, folder: Path, *, cap_bytes: int = 1 << 30, segment_bytes: int = 8 << 20) -> None:
         self._folder, self._cap, self._segment_bytes = folder, cap_bytes, segment_bytes
-        self._open: dict[Kind, segments.Segment] = {}
+        self._open: dict[tuple[Kind, bool], segments.Segment] = {}
         self._used = 0
         self._recent: OrderedDict[str, None] = OrderedDict()
-        self._queue: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._queue: list[tuple[Kind, bytes, asyncio.Future[None]]] = []
         self._committing: asyncio.Task[None] | None = None
         self._progress: dict[Path, _Progress] = {}
 
-    async def push(self, records: Sequence[Record]) -> frozenset[str]:
+    async def push(self, records: Sequence[Record], *, durable: bool = True) -> frozenset[str]:
         """Keep the records; see the module for what that guarantees and `Buffer.push` for the rest."""
-        events = [record for record in records if record.kind is Kind.ACTIVITY]
-        duplicates = frozenset(event.id for event in events if event.id in self._recent)
-        fresh = [event for event in events if event.id not in duplicates]
-        if decisions := b"".join(segments.frame(r.body) for r in records if r.kind is Kind.DECISION):
-            self._append(Kind.DECISION, decisions)
-        if fresh:
-            await self._commit(b"".join(segments.frame(event.body) for event in fresh))
-            self._remember(event.id for event in fresh)
+        duplicates = frozenset(r.id for r in records if r.kind is Kind.ACTIVITY and r.id in self._recent)
+        for kind in Kind:
+            fresh = [record for record in records if record.kind is kind and record.id not in duplicates]
+            if not fresh:
+                continue
+            frames = b"".join(segments.frame(record.body) for record in fresh)
+            if durable:
+                await self._commit(kind, frames)
+            else:
+                self._append(kind, frames, durable=False)
+            if kind is Kind.ACTIVITY:
+                self._remember(record.id for record in fresh)
         return duplicates
 
     def waiting(self) -> Waiting:
@@ -119,10 +123,10 @@ class Spool:
             segment.close()
         self._open.clear()
 
-    async def _commit(self, frames: bytes) -> None:
+    async def _commit(self, kind: Kind, frames: bytes) -> None:
         """Wait until these frames are on the disk, together with all that arrived while the disk was busy."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append((frames, done))
+        self._queue.append((kind, frames, done))
         if self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit_groups())
         await done
@@ -132,34 +136,37 @@ class Spool:
             group, self._queue = self._queue, []
             problem: Exception | None = None
             try:
-                await asyncio.to_thread(self._append, Kind.ACTIVITY, b"".join(frames for frames, _ in group), sync=True)
+                for kind in Kind:
+                    if frames := b"".join(frames for of_kind, frames, _ in group if of_kind is kind):
+                        await asyncio.to_thread(self._append, kind, frames, durable=True)
             except (BufferFullError, BufferUnavailableError) as error:
                 problem = error
-            for _, done in group:
+            for _, _, done in group:
                 if not done.done():  # its client may have gone
                     done.set_exception(problem) if problem else done.set_result(None)
 
-    def _append(self, kind: Kind, frames: bytes, *, sync: bool = False) -> None:
+    def _append(self, kind: Kind, frames: bytes, *, durable: bool) -> None:
         segment = None
         try:
-            segment = self._segment(kind, len(frames))
+            segment = self._segment(kind, durable, len(frames))
             segment.append(frames)
             self._used += len(frames)
-            if sync:
+            if durable:
                 segment.sync()
         except OSError as error:
             if segment:  # a torn record must stay the last of its file
-                self._open.pop(kind).close()
+                self._open.pop((kind, durable)).close()
             raise BufferUnavailableError(f"spool: {error}") from error
 
-    def _segment(self, kind: Kind, more: int) -> segments.Segment:
-        current = self._open.get(kind)
+    def _segment(self, kind: Kind, durable: bool, more: int) -> segments.Segment:
+        """The segment to append to. What waits for the disk and what does not never share one."""
+        current = self._open.get((kind, durable))
         if current is None or current.size >= self._segment_bytes:
             self._used = sum(path.stat().st_size for path in self._segments())
             if current:
-                self._open.pop(kind).close()
+                self._open.pop((kind, durable)).close()
             name = f"{kind.value}-{time.time_ns():020d}-{os.getpid()}-{uuid4().hex[:8]}.log"
-            current = self._open[kind] = segments.Segment(self._folder / name)
+            current = self._open[kind, durable] = segments.Segment(self._folder / name)
         if self._used + more > self._cap:
             self._used = sum(path.stat().st_size for path in self._segments())
         if self._used + more > self._cap:

@@ -103,7 +103,13 @@ class SqlSink:
 
     def decisions_of(self, feed_ids: Collection[str], up_to: int) -> list[tuple[int, Decision]]:
         """Records of these feeds; see `Sink`."""
-        return [(row[0], _decision_of(row[1:])) for row in self._of_feeds(FEED_LOG, feed_ids, up_to)]
+        found = []
+        for row in self._of_feeds(FEED_LOG, feed_ids, up_to):
+            try:
+                found.append((int(row[0]), _decision_of(row[1:])))
+            except ROW_ERRORS as error:
+                log.error("feed_log row %s cannot be read and is passed over: %s", row[0], error)
+        return found
 
     def close(self) -> None:
         """Let go of the connection."""

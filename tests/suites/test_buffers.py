@@ -1,7 +1,7 @@
 """What every buffer promises, on the local spool and on a real Redis."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ Make = Callable[[], Buffer]
 
 
 @pytest.fixture(params=["spool", "redis"])
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """Makes one more buffer on the same folder or server, as another process would."""
 
     def spool() -> Buffer:
@@ -29,7 +29,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
         return RedisBuffer(RedisConfig(host=server.host, port=server.port, timeout=5.0), lease_seconds=0.0)
 
     return_of = {"spool": spool, "redis": redis}
-    yield return_of[request.param]
+    return return_of[request.param]
 
 
 def push(buffer: Buffer, *entries: Any) -> frozenset[str]:

@@ -1,0 +1,92 @@
+"""What every ledger promises, on a local file and on a real Redis."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.feed_types import NOTHING_SEEN
+from tests.tracking.worlds import event, feed, uuid
+from tracking.ledger import Ledger
+from tracking.local_ledger import LocalLedger
+from tracking.redis_client import RedisConfig
+from tracking.redis_ledger import RedisLedger
+
+Story = Callable[[Ledger], Awaitable[Any]]
+Tell = Callable[[Story], Any]
+
+
+@pytest.fixture(params=["local", "redis"])
+def tell(request: pytest.FixtureRequest, tmp_path: Path) -> Tell:
+    """Runs a story on a ledger of its own process, as it were: the same file or server, a new object each time."""
+
+    def made() -> Ledger:
+        if request.param == "local":
+            return LocalLedger(tmp_path / "sessions.sqlite")
+        server = request.getfixturevalue("redis_server")
+        return RedisLedger(RedisConfig(host=server.host, port=server.port, timeout=5.0))
+
+    def told(story: Story) -> Any:
+        async def run() -> Any:
+            ledger = made()
+            try:
+                return await story(ledger)
+            finally:
+                await ledger.close()
+
+        return asyncio.run(run())
+
+    return told
+
+
+def test_a_new_session_has_seen_nothing(tell: Tell) -> None:
+    assert tell(lambda ledger: ledger.read(7, "7:1")) == NOTHING_SEEN
+
+
+def test_a_session_knows_what_it_was_served_in_order_whichever_process_asks(tell: Tell) -> None:
+    tell(lambda ledger: ledger.served(7, "7:1", "f1", feed("AU:5", "FW:flow3")))
+    tell(lambda ledger: ledger.served(7, "7:1", "f2", feed("NU:4")))
+    seen = tell(lambda ledger: ledger.read(7, "7:1"))
+    assert seen.served_videos == (5, 4)
+    assert seen.served_flows == (3,)
+    assert seen.last_creators == (105, 103, 104)
+
+
+def test_served_items_belong_to_the_session_and_to_its_viewer(tell: Tell) -> None:
+    tell(lambda ledger: ledger.served(7, "7:1", "f1", feed("AU:5")))
+    assert tell(lambda ledger: ledger.read(7, "7:2")) == NOTHING_SEEN
+    assert tell(lambda ledger: ledger.read(8, "7:1")) == NOTHING_SEEN
+
+
+def test_watched_and_hidden_items_follow_the_viewer_into_every_session(tell: Tell) -> None:
+    acts = [
+        event(1, video_id=5),
+        event(2, "hide", video_id=6),
+        event(3, "hide", flow_id=2),
+        event(4, "like", video_id=9),
+    ]
+    tell(lambda ledger: ledger.acted(acts))
+    seen = tell(lambda ledger: ledger.read(7, "7:99"))
+    assert (seen.watched_videos, seen.hidden_videos, seen.hidden_flows) == ((5,), (6,), (2,))
+    assert tell(lambda ledger: ledger.read(8, "8:1")) == NOTHING_SEEN
+
+
+def test_only_the_last_creators_are_kept(tell: Tell) -> None:
+    tell(lambda ledger: ledger.served(7, "7:1", "f1", feed(*(f"AU:{n}" for n in range(1, 121)))))
+    seen = tell(lambda ledger: ledger.read(7, "7:1"))
+    assert seen.last_creators == tuple(range(126, 221))
+    assert len(seen.served_videos) == 120
+
+
+def test_the_latest_feed_that_showed_an_item_is_known(tell: Tell) -> None:
+    tell(lambda ledger: ledger.served(7, "7:1", "f1", feed("AU:1", "FW:flow3")))
+    tell(lambda ledger: ledger.served(7, "7:2", "f2", feed("NU:1", "NU:2")))
+    asked = [event(1), event(2, flow_id=3), event(3, video_id=2), event(4, video_id=77), event(5, user_id=8)]
+    assert tell(lambda ledger: ledger.latest_feeds(asked)) == {uuid(1): "f2", uuid(2): "f1", uuid(3): "f2"}
+
+
+def test_an_empty_feed_is_no_trouble(tell: Tell) -> None:
+    tell(lambda ledger: ledger.served(7, "7:1", "f1", feed()))
+    assert tell(lambda ledger: ledger.read(7, "7:1")) == NOTHING_SEEN

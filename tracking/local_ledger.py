@@ -1,0 +1,143 @@
+"""The ledger in a SQLite file: embedded mode's, shared by the processes of one machine.
+
+The file is not synced to the disk (`synchronous = OFF`): it survives a process; a power cut costs memory of sessions.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import orjson
+
+from engine.feed_types import Feed, Seen
+from tracking.events import Event
+from tracking.ledger import (
+    MARKS,
+    MOST_FEEDS,
+    MOST_HIDDEN,
+    MOST_WATCHED,
+    SESSION_SECONDS,
+    SHOWN_SECONDS,
+    LedgerUnavailableError,
+    pack_feed,
+    seen_of,
+    session_name,
+)
+
+Result = TypeVar("Result")
+LIMIT_SECONDS = 1.0
+PURGE_EVERY = 256
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS served (
+  id INTEGER PRIMARY KEY, user_id INTEGER, session TEXT, feed_id TEXT, items BLOB, at REAL) STRICT;
+CREATE INDEX IF NOT EXISTS served_session ON served (session, id);
+CREATE INDEX IF NOT EXISTS served_user ON served (user_id, id);
+CREATE INDEX IF NOT EXISTS served_at ON served (at);
+CREATE TABLE IF NOT EXISTS marks (
+  user_id INTEGER, mark TEXT, item TEXT, at REAL, PRIMARY KEY (user_id, mark, item)) STRICT, WITHOUT ROWID;
+"""
+SESSION = "SELECT id, items, at FROM served WHERE session = ? ORDER BY id DESC LIMIT ?"
+RECENT = "SELECT feed_id, items FROM served WHERE user_id = ? AND at >= ? ORDER BY id DESC LIMIT ?"
+MARKED = "SELECT item FROM marks WHERE user_id = ? AND mark = ? ORDER BY at DESC LIMIT ?"
+SERVE = "INSERT INTO served (user_id, session, feed_id, items, at) VALUES (?, ?, ?, ?, ?)"
+MARK = "INSERT OR REPLACE INTO marks (user_id, mark, item, at) VALUES (?, ?, ?, ?)"
+
+
+class LocalLedger:
+    """Sessions and viewers in the file at `path`. `clock` is seconds since 1970.
+
+    One thread does the file's work, so the event loop never waits for it.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._path, self._clock, self._served = path, clock, 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._connection: sqlite3.Connection | None = None
+
+    async def read(self, user_id: int, session_id: str) -> Seen:
+        """What counts for the next feed; see `Ledger`."""
+
+        def work(file: sqlite3.Connection) -> Seen:
+            feeds = file.execute(SESSION, (session_name(user_id, session_id), MOST_FEEDS)).fetchall()
+            if not feeds or feeds[0][2] < self._clock() - SESSION_SECONDS:
+                feeds = []
+            watched = file.execute(MARKED, (user_id, "watched", MOST_WATCHED)).fetchall()
+            hidden = file.execute(MARKED, (user_id, "hidden", MOST_HIDDEN)).fetchall()
+            return seen_of([items for _, items, _ in reversed(feeds)], [i for (i,) in watched], [i for (i,) in hidden])
+
+        return await self._run(work)
+
+    async def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> None:
+        """A feed was served; see `Ledger`."""
+        row = (user_id, session_name(user_id, session_id), feed_id, pack_feed(feed), self._clock())
+
+        def work(file: sqlite3.Connection) -> None:
+            file.execute(SERVE, row)
+            if self._served % PURGE_EVERY == 0:
+                file.execute("DELETE FROM served WHERE at < ?", (self._clock() - SHOWN_SECONDS,))
+            self._served += 1
+
+        await self._run(work)
+
+    async def acted(self, events: Sequence[Event]) -> None:
+        """Viewers watched and hid; see `Ledger`."""
+        rows = [
+            (event.user_id, MARKS[event.event_type], event.item, event.timestamp.timestamp())
+            for event in events
+            if event.event_type in MARKS and event.item
+        ]
+        if rows:
+            await self._run(lambda file: file.executemany(MARK, rows))
+
+    async def latest_feeds(self, events: Sequence[Event]) -> Mapping[str, str]:
+        """The feeds that showed these events' items; see `Ledger`."""
+        viewers = {event.user_id for event in events}
+
+        def work(file: sqlite3.Connection) -> dict[int, dict[str, str]]:
+            since = self._clock() - SHOWN_SECONDS
+            return {user_id: _shown(file.execute(RECENT, (user_id, since, MOST_FEEDS))) for user_id in viewers}
+
+        shown = await self._run(work)
+        found = {event.event_id: shown[event.user_id].get(event.item or "") for event in events}
+        return {event_id: feed_id for event_id, feed_id in found.items() if feed_id}
+
+    async def close(self) -> None:
+        """Close the file."""
+        await asyncio.to_thread(self._thread.shutdown)
+        if self._connection:
+            self._connection.close()
+
+    async def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """One transaction in the ledger's thread, within the time limit."""
+
+        def done() -> Result:
+            connection = self._connection = self._connection or self._open()
+            with connection:
+                return work(connection)
+
+        try:
+            async with asyncio.timeout(LIMIT_SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(self._thread, done)
+        except (sqlite3.Error, OSError, TimeoutError, RuntimeError) as error:
+            raise LedgerUnavailableError(f"{self._path.name}: {type(error).__name__}: {error}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self._path, timeout=LIMIT_SECONDS / 2, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.executescript(SCHEMA)
+        return connection
+
+
+def _shown(rows: sqlite3.Cursor) -> dict[str, str]:
+    """Item to the latest feed that showed it, from rows that are newest first."""
+    kinds, found = {"v": "video", "f": "flow"}, dict[str, str]()
+    for feed_id, items in rows:
+        for kind, number, _ in orjson.loads(items):
+            found.setdefault(f"{kinds[kind]}:{number}", feed_id)
+    return found

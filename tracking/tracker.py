@@ -1,0 +1,147 @@
+"""All that the API asks of tracking: accept events, record a feed, say what was seen, count what waits."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from engine.feed_types import NOTHING_SEEN, Feed, Seen
+from tracking.buffer import Buffer, BufferFullError, BufferUnavailableError, Record, Waiting
+from tracking.decisions import Decision
+from tracking.events import FEED_REQUEST, Event, Rejection, parse
+from tracking.ledger import Ledger, LedgerUnavailableError
+from tracking.times import milliseconds
+
+log = logging.getLogger(__name__)
+
+BUFFER, LEDGER = "activity_buffer", "session_ledger"
+"""The names of degraded parts, in answers and in `Tracker.problems`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a call's events. `durability` says where they lie now: `redis` or `local`."""
+
+    accepted: int
+    duplicates: int
+    rejected: tuple[Rejection, ...]
+    durability: str
+
+
+class Tracker:
+    """The API's side of tracking; it belongs to one event loop.
+
+    Parameters
+    ----------
+    buffer : where records go: Redis where there is one, else the spool
+    spool : where they go when that does not answer (may be the same object)
+    ledger : the memory of sessions
+    """
+
+    def __init__(self, *, buffer: Buffer, spool: Buffer, ledger: Ledger) -> None:
+        self._buffer, self._spool, self._ledger = buffer, spool, ledger
+        self.problems: Counter[str] = Counter()
+        """How often each part did not answer, for /health and /metrics."""
+
+    async def accept(self, raw_events: Sequence[object], now: datetime) -> Accepted:
+        """Make a client's events durable, then let them count on the viewers' next feeds.
+
+        Raises BufferFullError or BufferUnavailableError when not even the local disk takes them: nothing was accepted.
+        """
+        parsed = [parse(raw, index, now) for index, raw in enumerate(raw_events)]
+        rejected = tuple(one for one in parsed if isinstance(one, Rejection))
+        events = {one.event_id: one for one in reversed(parsed) if isinstance(one, Event)}
+        repeated = len(parsed) - len(rejected) - len(events)
+        if not events:
+            return Accepted(0, repeated, rejected, self._buffer.durability)
+        placed = await self._with_feeds(list(reversed(events.values())))
+        known, durability = await self._push([Record.of_event(event) for event in placed])
+        await self._remember([event for event in placed if event.event_id not in known])
+        return Accepted(len(events) - len(known), repeated + len(known), rejected, durability)
+
+    async def record(
+        self, feed: Feed, *, feed_id: str, session_id: str, user_id: int, served_at: datetime
+    ) -> list[str]:
+        """Keep what was served: the decision record, the feed request as an activity, the session. Never raises for a
+        part that is away: the names of those that did not answer are returned.
+        """
+        decision = Decision.of_feed(feed, feed_id=feed_id, session_id=session_id, user_id=user_id, served_at=served_at)
+        request = Event(
+            event_id=feed_id,
+            event_type=FEED_REQUEST,
+            user_id=user_id,
+            timestamp=milliseconds(served_at),
+            session_id=session_id,
+            feed_id=feed_id,
+        )
+        pushed, served = await asyncio.gather(
+            self._push([Record.of_decision(decision), Record.of_event(request)], durable=False),
+            self._ledger.served(user_id, session_id, feed_id, feed),
+            return_exceptions=True,
+        )
+        degraded = []
+        if isinstance(pushed, BaseException) or pushed[1] != self._buffer.durability:
+            degraded.append(BUFFER)
+        if isinstance(served, BaseException):
+            self._problem(LEDGER, served)
+            degraded.append(LEDGER)
+        return degraded
+
+    async def seen(self, user_id: int, session_id: str) -> tuple[Seen, list[str]]:
+        """What the session was served and the viewer watched and hid; when the ledger is away nothing, and its name."""
+        try:
+            return await self._ledger.read(user_id, session_id), []
+        except LedgerUnavailableError as error:
+            self._problem(LEDGER, error)
+            return NOTHING_SEEN, [LEDGER]
+
+    async def backlog(self) -> dict[str, Waiting | None]:
+        """What waits to be flushed, by durability; None where it cannot be told now."""
+        found: dict[str, Waiting | None] = {}
+        for buffer in dict.fromkeys((self._buffer, self._spool)):
+            try:
+                found[buffer.durability] = await asyncio.to_thread(buffer.waiting)
+            except BufferUnavailableError:
+                found[buffer.durability] = None
+        return found
+
+    async def close(self) -> None:
+        """Finish what is being written and let go of files and connections."""
+        for buffer in dict.fromkeys((self._buffer, self._spool)):
+            await buffer.close()
+        await self._ledger.close()
+
+    async def _with_feeds(self, events: list[Event]) -> list[Event]:
+        """The events, each that names no feed with the viewer's latest one that showed its item."""
+        feedless = [event for event in events if event.feed_id is None]
+        if not feedless:
+            return events
+        try:
+            feeds = await self._ledger.latest_feeds(feedless)
+        except LedgerUnavailableError as error:
+            self._problem(LEDGER, error)
+            return events
+        return [replace(event, feed_id=event.feed_id or feeds.get(event.event_id)) for event in events]
+
+    async def _push(self, records: list[Record], *, durable: bool = True) -> tuple[frozenset[str], str]:
+        """Push to the buffer, or where it does not answer to the spool: ids known already, and where they lie."""
+        try:
+            return await self._buffer.push(records, durable=durable), self._buffer.durability
+        except (BufferUnavailableError, BufferFullError) as error:
+            self._problem(BUFFER, error)
+            if self._spool is self._buffer:
+                raise
+            return await self._spool.push(records, durable=durable), self._spool.durability
+
+    async def _remember(self, events: list[Event]) -> None:
+        try:
+            await self._ledger.acted(events)
+        except LedgerUnavailableError as error:
+            self._problem(LEDGER, error)
+
+    def _problem(self, name: str, error: BaseException) -> None:
+        self.problems[name] += 1
+        if self.problems[name].bit_count() == 1:  # the first, the second, the fourth, ...: a log, not a flood
+            log.warning("%s does not answer (%d times so far): %s", name, self.problems[name], error)
