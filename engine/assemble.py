@@ -65,10 +65,14 @@ def _take(board: Board, slot: Slot, source: Pool, choice: Choice) -> Placed:
     if explored is not None:
         chance = (1.0 - rate) * source.probability(board, explored.row) + rate * explored.probability
         return Placed(slot.pool, source.name, explorer.name, source.kind, explored.row, None, chance)
-    chance = choice.probability
-    if rate > 0.0:
-        chance = (1.0 - rate) * chance + rate * explorer.probability(board, choice.row)
+    chance = (1.0 - rate) * choice.probability + rate * explorer.probability(board, choice.row)
     return Placed(slot.pool, source.name, source.name, source.kind, choice.row, choice.score, chance)
+
+
+def propensity(board: Board, source: Pool, row: int) -> float:
+    """The chance that this slot takes this row when `source` fills it, over all draws: what the feed's items carry."""
+    rate, explorer = board.config.explore_rate, EXPLORERS[source.kind]
+    return (1.0 - rate) * source.probability(board, row) + rate * explorer.probability(board, row)
 
 
 def _gave_way(board: Board, item: Placed) -> list[Relaxation]:

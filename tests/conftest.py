@@ -1,1 +1,1 @@
-pytest_plugins = ["tests.support.servers", "tests.support.lastfm"]
+pytest_plugins = ["tests.support.servers", "tests.support.lastfm", "tests.support.catalogue"]

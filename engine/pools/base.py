@@ -23,7 +23,7 @@ class Choice:
 
 
 class Pool(Protocol):
-    """A source of candidates and a way to pick one. `kind` is "video" or "flow"; `borrows` help out when it is empty."""
+    """A source of candidates and a way to pick one. `kind` is "video" or "flow"; `borrows` help when it is empty."""
 
     name: str
     kind: str

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.features import INDEX, VIDEO_COLUMNS
+from engine.bandit.policy import Policy
+from engine.features import DIMENSIONS, INDEX, VIDEO_COLUMNS
 from engine.world import World
 
 GATE = VIDEO_COLUMNS.index(INDEX["passes_quality_gate"])
@@ -55,6 +56,18 @@ def random_world(
     arrays |= ragged("user_friend", random, users, users, 4)
     arrays |= fragments("video", videos) | fragments("flow", flows)
     return World(snapshot_id=f"random-{seed}", details={}, **arrays)
+
+
+def trained_policy(seed: int, world: World, without: int | None = None) -> Policy:
+    """Bandits that have seen 200 random outcomes each, all of them with feature `without` at 0."""
+    random = np.random.default_rng(seed)
+    policy = Policy.untrained((1.0,))
+    for statistics in policy.statistics.values():
+        x = random.random((200, DIMENSIONS)) / np.sqrt(DIMENSIONS)
+        if without is not None:
+            x[:, without] = 0.0
+        statistics.observe(x, random.random((200, 1)), random.choice(world.video_id, 200))
+    return policy
 
 
 def grouped(owner: Any, owners: int) -> tuple[Any, Any]:
