@@ -12,7 +12,6 @@ from api.middleware import Application, BodyLimit, RateLimit, RequestEnvelope
 from api.routes import admin, docs, events, feed, health
 from api.settings import ServiceSettings, load
 
-
 MODULES = (feed, events, admin, health, docs)
 
 

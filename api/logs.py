@@ -48,6 +48,13 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def _escaped(json: str) -> str:
+    """JSON escapes what ends a line, but for these three."""
+    for character in ("\x85", "\u2028", "\u2029"):
+        json = json.replace(character, f"\\u{ord(character):04x}")
+    return json
+
+
 class LineFormatter(logging.Formatter):
     """A record as one line of text, or as one JSON object."""
 
@@ -64,7 +71,7 @@ class LineFormatter(logging.Formatter):
             fields = {"timestamp": moment, "module": record.name, "level": record.levelname, "message": message}
             if context:
                 fields["request_id"] = context
-            return orjson.dumps(fields).decode()
+            return _escaped(orjson.dumps(fields).decode())
         suffix = f" request_id={context}" if context else ""
         return one_line(f"{moment} - {record.name} - {record.levelname} - {message}{suffix}")
 

@@ -1,0 +1,151 @@
+"""Settings: where they come from, and that all wrong ones are named at once."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from api.settings import Settings, SettingsError, load, warnings
+from engine.config import EngineConfig
+from tests.api.server import ROOT, command
+
+TOKEN = "a1b2c3d4e5f6a7b8c9d0e1f2"
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No setting but an empty credentials folder."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("CREDENTIALS_DIR", str(tmp_path))
+    return tmp_path
+
+
+def problems() -> dict[str, str]:
+    with pytest.raises(SettingsError) as caught:
+        load()
+    return {problem.setting: problem.reason for problem in caught.value.problems}
+
+
+def given(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+
+def production(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
+    good = {"ENVIRONMENT": "production", "MYSQL_HOST": "db.example.com", "MYSQL_USER": "feed", "MYSQL_DB": "talent"}
+    given(monkeypatch, **{**good, "MYSQL_PASSWORD": "nR7-wq2", "ADMIN_TOKEN": TOKEN, **changes})
+
+
+def test_the_last_source_that_names_a_setting_wins(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (clean / ".env").write_text("ENVIRONMENT=embedded\nPORT=1001\nWORKERS=2\nVMP_ALPHA=0.5\n")
+    (clean / ".env.embedded").write_text("PORT=1002\nWORKERS=3\n")
+    given(monkeypatch, PORT="1003")
+    settings = load()
+    assert (settings.port, settings.workers, settings.engine.vmp_alpha) == (1003, 3, 0.5)
+
+
+def test_an_empty_value_counts_as_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, PORT="", REDIS_HOST="")
+    assert (load().port, load().redis_host) == (8000, None)
+
+
+def test_times_take_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, RELOAD_EVERY="15m", FLUSH_SECONDS="2h", DRAIN_SECONDS="0")
+    assert (load().reload_every, load().flush_seconds, load().drain_seconds) == (900.0, 7200.0, 0.0)
+
+
+def test_every_number_of_the_engine_is_a_setting_with_its_default_and_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().engine == EngineConfig()
+    for entry in fields(EngineConfig):
+        if entry.metadata["high"] is not None:
+            monkeypatch.setenv(entry.name.upper(), "1e9")
+    wrong = {entry.name.upper() for entry in fields(EngineConfig) if entry.metadata["high"] is not None}
+    assert set(problems()) == wrong
+
+
+def test_all_wrong_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, ENVIRONMENT="staging", PORT="http", WORKERS="0", PATTERN="VMP,XX", SSH_HOST="gate")
+    found = problems()
+    assert "http" in found["PORT"]
+    assert "XX" in found["PATTERN"]
+    assert {"WORKERS", "MYSQL_HOST", "MYSQL_USER", "MYSQL_DB", "SSH_USER", "SSH_KEY_PATH", "SSH_KNOWN_HOSTS"} < set(
+        found
+    )
+
+
+def test_an_unknown_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, ENVIRONMENT="prod")
+    assert "prod" in problems()["ENVIRONMENT"]
+
+
+def test_a_name_that_is_no_setting_is_told_with_the_nearest_one(clean: Path) -> None:
+    (clean / ".env").write_text("MYSQL_PASWORD=x\n")
+    assert warnings(load()) == ["MYSQL_PASWORD is not a setting; did you mean MYSQL_PASSWORD?"]
+
+
+def test_a_credentials_folder_or_file_that_cannot_be_read_is_named(
+    clean: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (clean / ".env").write_bytes(b"MYSQL_USER=\xff\xfe\n")
+    assert ".env" in problems()["CREDENTIALS_DIR"]
+    given(monkeypatch, CREDENTIALS_DIR=str(clean / "absent"))
+    assert "absent" in problems()["CREDENTIALS_DIR"]
+
+
+def test_production_with_real_secrets_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    production(monkeypatch)
+    assert load().environment == "production"
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"),
+    [
+        ({"MYSQL_PASSWORD": "change-me-production-mysql-password"}, "MYSQL_PASSWORD"),
+        ({"MYSQL_PASSWORD": "secret"}, "MYSQL_PASSWORD"),
+        ({"MYSQL_PASSWORD": ""}, "MYSQL_PASSWORD"),
+        ({"ADMIN_TOKEN": ""}, "ADMIN_TOKEN"),
+        ({"ADMIN_TOKEN": "short"}, "ADMIN_TOKEN"),
+        ({"MYSQL_HOST": "db.staging.example.com"}, "MYSQL_HOST"),
+        ({"REDIS_HOST": "cache.test.example.com"}, "REDIS_HOST"),
+        ({"SSH_HOST": "gate.example.com", "SSH_USER": "feed"}, "SSH_KNOWN_HOSTS"),
+    ],
+)
+def test_production_refuses(
+    clean: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], setting: str
+) -> None:
+    (clean / ".env.staging").write_text("REDIS_HOST=cache.test.example.com\nMYSQL_HOST=127.0.0.1\n")
+    production(monkeypatch, **changes)
+    assert setting in problems()
+
+
+def test_production_refuses_every_secret_of_the_examples(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for environment in ("staging", "production"):
+        example = (ROOT / "credentials" / f".env.{environment}.example").read_text()
+        (clean / ".env.production").write_text(example.replace("ENVIRONMENT=staging", "ENVIRONMENT=production"))
+        monkeypatch.setenv("ENVIRONMENT", "production")
+        assert {"ADMIN_TOKEN", "MYSQL_PASSWORD", "REDIS_PASSWORD"} <= set(problems())
+
+
+def test_a_private_key_that_others_may_read_is_refused(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("key", "known"):
+        (clean / name).touch(mode=0o644)
+    production(monkeypatch, SSH_HOST="gate.example.com", SSH_USER="feed", SSH_KEY_PATH=str(clean / "key"),
+               SSH_KNOWN_HOSTS=str(clean / "known"))  # fmt: skip
+    assert "chmod 600" in problems()["SSH_KEY_PATH"]
+
+
+def test_config_show_masks_secrets(clean: Path) -> None:
+    shown = command("config", "show", CREDENTIALS_DIR=str(clean), ADMIN_TOKEN=TOKEN, REDIS_PASSWORD="hunter-two")
+    assert shown.returncode == 0
+    assert "********" in shown.stdout
+    assert TOKEN not in shown.stdout + shown.stderr
+    assert "hunter-two" not in shown.stdout + shown.stderr
+
+
+def test_every_command_refuses_wrong_settings_with_one_line_each_and_exit_code_2(clean: Path) -> None:
+    for words in (["serve"], ["status"], ["reload"], ["config", "show"], ["quality"], ["doctor"], ["db", "check"]):
+        refused = command(*words, CREDENTIALS_DIR=str(clean), PORT="http", WORKERS="many")
+        assert refused.returncode == 2
+        lines = refused.stderr.splitlines()
+        assert [line.split()[1] for line in lines] == ["PORT:", "WORKERS:"]
