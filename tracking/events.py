@@ -103,12 +103,12 @@ def _event(raw: Mapping[str, object], now: datetime) -> Event:
     event = Event(
         event_id=_event_id(raw.get("event_id")),
         event_type=str(event_type),
-        user_id=_required(_whole(raw, "user_id", LARGEST_ID), "user_id"),
+        user_id=_required(_whole(raw, "user_id", 0, LARGEST_ID), "user_id"),
         timestamp=_timestamp(raw.get("timestamp"), now),
-        video_id=_whole(raw, "video_id", LARGEST_ID),
-        flow_id=_whole(raw, "flow_id", LARGEST_ID),
+        video_id=_whole(raw, "video_id", 0, LARGEST_ID),
+        flow_id=_whole(raw, "flow_id", 0, LARGEST_ID),
         video_url=_text(raw, "video_url", 1024),
-        position=_whole(raw, "position", 1_000_000),
+        position=_whole(raw, "position", 1, 1_000_000),
         feed_type=_text(raw, "feed_type", 16),
         session_id=_text(raw, "session_id", 64),
         feed_id=_text(raw, "feed_id", 64),
@@ -134,12 +134,12 @@ def _required(value: int | None, name: str) -> int:
     return value
 
 
-def _whole(raw: Mapping[str, object], name: str, most: int) -> int | None:
+def _whole(raw: Mapping[str, object], name: str, least: int, most: int) -> int | None:
     value = raw.get(name)
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-        raise _FieldError("invalid_field", f"{name}: {_shown(value)} is not a whole number of 1 to {most}")
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise _FieldError("invalid_field", f"{name}: {_shown(value)} is not a whole number of {least} to {most}")
     return value
 
 

@@ -195,6 +195,17 @@ class RedisBuffer:
                     found += 1 if self._patient.zadd(WAITING, {key: now}, nx=True) else 0
         return found
 
+    def warnings(self) -> list[str]:
+        """What in Redis' own settings may lose events, in words; empty when nothing does."""
+        with _told():
+            found: Any = {**self._patient.config_get("appendonly"), **self._patient.config_get("maxmemory-policy")}
+        told = []
+        if found.get("appendonly") != "yes":
+            told.append("redis keeps no append-only file: a crash of it loses what waits (set appendonly yes)")
+        if found.get("maxmemory-policy", "noeviction") != "noeviction":
+            told.append(f"redis may evict what waits (maxmemory-policy {found['maxmemory-policy']}, not noeviction)")
+        return told
+
     async def close(self) -> None:
         """Close both clients."""
         await self._requests.aclose()

@@ -23,7 +23,7 @@ WATCH, LIKE = KINDS.index("watch"), KINDS.index("like")
 
 
 def learnt(folder: Path, *rows: Event | Decision, step: int = 5000) -> State:
-    """The state after these rows were stored one by one, and learnt after each `Ellipsis`-free batch at the end."""
+    """The state after these rows were stored one by one and then learnt."""
     sink = SqliteSink(folder / "activity.sqlite")
     for row in rows:
         store(sink, row)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ STEPS = ("take", "write_decisions", "write_activities", "add", "acknowledge")
 Make = Callable[[], Buffer]
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """The process is gone."""
 
 
@@ -50,7 +50,7 @@ class Faulty:
     def _tick(self) -> None:
         self._countdown[0] -= 1
         if self._countdown[0] == 0:
-            raise Crash
+            raise CrashError
 
 
 class Away(SqliteSink):
@@ -61,12 +61,12 @@ class Away(SqliteSink):
 
 
 @pytest.fixture(params=["spool", "redis"])
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     def redis() -> Buffer:
         server = request.getfixturevalue("redis_server")
         return RedisBuffer(RedisConfig(host=server.host, port=server.port, timeout=5.0), lease_seconds=0.0)
 
-    yield {"spool": lambda: Spool(tmp_path / "spool", segment_bytes=1000), "redis": redis}[request.param]
+    return {"spool": lambda: Spool(tmp_path / "spool", segment_bytes=1000), "redis": redis}[request.param]
 
 
 def push(buffer: Buffer, *records: Record) -> None:
@@ -105,7 +105,7 @@ def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(make: Make, tmp
         sink, letters = SqliteSink(folder / "log.sqlite"), DeadLetters(folder / "dead.jsonl")
         try:
             Flusher(parts, Faulty(sink, countdown), Faulty(letters, countdown)).flush()
-        except Crash:
+        except CrashError:
             crashes += 1
         for _ in range(2):
             flusher(make(), folder).flush()

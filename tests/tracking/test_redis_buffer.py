@@ -95,3 +95,14 @@ def test_a_breaker_closes_again_after_its_pause() -> None:
     assert breaker.open
     now[0] = 1.0
     assert not breaker.open
+
+
+def test_a_redis_that_may_lose_events_is_told(redis_server: Redis, raw: Any) -> None:
+    buffer = RedisBuffer(config(redis_server))
+    assert buffer.warnings() == []
+    raw.config_set("appendonly", "no")
+    raw.config_set("maxmemory-policy", "allkeys-lru")
+    assert [warning.split(":")[0] for warning in buffer.warnings()] == [
+        "redis keeps no append-only file",
+        "redis may evict what waits (maxmemory-policy allkeys-lru, not noeviction)",
+    ]

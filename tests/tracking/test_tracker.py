@@ -63,7 +63,7 @@ def flush(buffers: list[Buffer], sink: Sink, folder: Path) -> None:
 def test_events_are_accepted_told_apart_and_rejected_one_by_one(tmp_path: Path) -> None:
     async def story(tracker: Tracker) -> list[Accepted]:
         one, other = VIEW | {"event_id": uuid(1)}, VIEW | {"event_id": uuid(2)}
-        first = await tracker.accept([one, VIEW | {"user_id": 0}, one, other], NOON)
+        first = await tracker.accept([one, VIEW | {"user_id": -1}, one, other], NOON)
         return [first, await tracker.accept([other], NOON)]
 
     first, second = tell(embedded(tmp_path), story)
