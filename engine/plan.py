@@ -1,6 +1,7 @@
 """Slots to pools: the pattern repeated, and which slots turn into EXPLORE."""
 
 from dataclasses import dataclass
+from itertools import cycle
 
 from engine import randomness
 from engine.config import EngineConfig
@@ -17,11 +18,6 @@ class Slot:
 
 def plan(config: EngineConfig, request: FeedRequest) -> list[Slot]:
     """The slots of a feed, first to last. Each turns with probability `explore_rate`, by the request's seed."""
-    pattern = config.slots_pattern
-    return [
-        Slot(
-            pattern[position % len(pattern)],
-            randomness.uniform(request.seed, "turn", position) < config.explore_rate,
-        )
-        for position in range(request.size)
-    ]
+    pattern = cycle(config.slots_pattern)
+    turned = randomness.uniforms(request.seed, "turn", 0, request.size) < config.explore_rate
+    return [Slot(pool, turn) for pool, turn in zip(pattern, turned.tolist(), strict=False)]

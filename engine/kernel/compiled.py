@@ -17,7 +17,7 @@ ENTRY_BYTES = 16
 
 def pointer(kind: str, array: Array) -> Any:
     """A C pointer to the array's first value; the array must outlive it."""
-    return ffi.cast(f"{kind} *", array.ctypes.data)
+    return ffi.from_buffer(f"{kind}[]", array)
 
 
 class CompiledKernel:

@@ -6,7 +6,6 @@
  */
 #include <math.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include "kernel.h"
 
@@ -159,11 +158,6 @@ static void score_block(const tf_table *table, int64_t videos, int32_t from, int
     }
 }
 
-static int descending(const void *a, const void *b) {
-    uint64_t x = ((const entry *)a)->key, y = ((const entry *)b)->key;
-    return (x < y) - (x > y);
-}
-
 /* Partition so that the k largest keys come first (Hoare's selection). */
 static void select_best(entry *list, int32_t count, int32_t k) {
     int32_t low = 0, high = count - 1;
@@ -185,6 +179,38 @@ static void select_best(entry *list, int32_t count, int32_t k) {
     }
 }
 
+/* Quicksort, largest key first; short stretches by insertion. Keys differ, so the order is one and only. */
+static void sort_descending(entry *list, int32_t count) {
+    while (count > 16) {
+        uint64_t a = list[0].key, b = list[count / 2].key, c = list[count - 1].key;
+        uint64_t pivot = a > b ? (b > c ? b : (a > c ? c : a)) : (a > c ? a : (b > c ? c : b));
+        int32_t i = 0, j = count - 1;
+        while (i <= j) {
+            while (list[i].key > pivot) i++;
+            while (list[j].key < pivot) j--;
+            if (i <= j) {
+                entry held = list[i];
+                list[i++] = list[j];
+                list[j--] = held;
+            }
+        }
+        if (j + 1 < count - i) {
+            sort_descending(list, j + 1);
+            list += i;
+            count -= i;
+        } else {
+            sort_descending(list + i, count - i);
+            count = j + 1;
+        }
+    }
+    for (int32_t i = 1; i < count; i++) {
+        entry held = list[i];
+        int32_t j = i;
+        for (; j > 0 && list[j - 1].key < held.key; j--) list[j] = list[j - 1];
+        list[j] = held;
+    }
+}
+
 static float score_of(uint64_t key) {
     uint32_t bits = (uint32_t)(key >> 32);
     float score;
@@ -196,14 +222,17 @@ static float score_of(uint64_t key) {
 /* Appends the block's allowed rows that may still be among the k best. */
 static void gather_block(tf_list *best, const float *score, const uint8_t *flags, uint8_t mask, int32_t from,
                          int32_t count, uint32_t tie_key) {
-    entry *list = best->room;
-    int32_t length = best->length;
-    for (int32_t i = 0; i < count; i++) {
-        if (!(score[i] >= best->threshold) || (flags[from + i] & mask)) continue;
-        list[length].key = order_key(score[i], (uint32_t)(from + i), tie_key);
-        list[length++].row = from + i;
+    entry *list = (entry *)best->room + best->length;
+    int32_t near[BLOCK], found = 0;
+    for (int32_t i = 0; i < count; i++) { /* no branch: which rows pass is hard to foresee */
+        near[found] = i;
+        found += (score[i] >= best->threshold) & ((flags[from + i] & mask) == 0);
     }
-    best->length = length;
+    for (int32_t i = 0; i < found; i++) {
+        list[i].key = order_key(score[near[i]], (uint32_t)(from + near[i]), tie_key);
+        list[i].row = from + near[i];
+    }
+    best->length += found;
 }
 
 /* Keeps the k best and raises the threshold to the worst of them. */
@@ -236,7 +265,7 @@ void tf_rank(const tf_world *world, const tf_viewer *viewer, const tf_scratch *s
     for (int32_t t = 0; t < count; t++) {
         entry *list = lists[t].room;
         trim(&lists[t]);
-        qsort(list, (size_t)lists[t].length, sizeof(entry), descending);
+        sort_descending(list, lists[t].length);
         for (int32_t i = 0; i < lists[t].length; i++) {
             lists[t].rows[i] = (int32_t)list[i].row;
             lists[t].scores[i] = score_of(list[i].key);

@@ -48,16 +48,16 @@ def winning_probability(head_start: NDArray[np.float64], width: float, index: in
     >>> round(winning_probability(np.zeros(4), 40.0, 2), 9)
     0.25
     """
-    low, high = float(head_start.max()), float(head_start[index]) + width
+    own = float(head_start[index])
+    low, high = float(head_start.max()), own + width
     if low >= high:
         return 0.0
-    rivals = np.delete(head_start, index)
-    rivals = rivals[rivals + width > low]
-    kinks = np.unique(rivals + width)
-    inner = kinks[(kinks > low) & (kinks < high)]
-    inner = inner[:: 1 + len(inner) // MOST_PANELS]
-    edges = np.concatenate([[low], inner, [high]])
+    ceiling = head_start + width
+    rivals = head_start[ceiling > low]
+    kinks = np.sort(ceiling[(ceiling > low) & (ceiling < high)])[:: 1 + len(rivals) // MOST_PANELS]
+    edges = np.concatenate(([low], kinks, [high]))
     half = 0.5 * (edges[1:] - edges[:-1])
-    scores = (half[:, None] * ABSCISSAE + 0.5 * (edges[1:] + edges[:-1])[:, None]).ravel()
-    beaten = np.minimum((scores[:, None] - rivals) / width, 1.0).prod(axis=1)
-    return min(1.0, float(beaten @ np.outer(half, WEIGHTS).ravel() / width))
+    scores = (half[:, None] * ABSCISSAE + (edges[:-1] + half)[:, None]).ravel()
+    # The product runs over all flows, the winner included; dividing its own factor out leaves the rivals'.
+    beaten = np.minimum((scores[:, None] - rivals) / width, 1.0).prod(axis=1) / ((scores - own) / width)
+    return min(1.0, float(beaten @ (half[:, None] * WEIGHTS).ravel()) / width)

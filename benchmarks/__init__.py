@@ -1,0 +1,1 @@
+"""Performance, measured: `make bench` runs every module of `MODULES` and prints one table."""
