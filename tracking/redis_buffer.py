@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 PREFIXES = {Kind.ACTIVITY: "user_activity:", Kind.DECISION: "feed_decisions:"}
 WAITING, DRAINING, DRAINED = "activity_waiting", "activity_draining", "drained:"
 DAY_SECONDS, RECENT_SECONDS, LEASE_SECONDS = 86_400, 3_600, 60.0
-HELD_AT_ONCE = 1000
+HELD_AT_ONCE, ADOPT_SECONDS = 1000, 600.0
 FREE = 1e9
 """A drained list is free when its score is when it began minus this, and taken when its score is when it was taken."""
 
@@ -113,7 +113,7 @@ class RedisBuffer:
         self._requests, self._patient = request_client(config), patient_client(config)
         self._push = self._requests.register_script(PUSH)
         self._hold, self._claim = self._patient.register_script(HOLD), self._patient.register_script(CLAIM)
-        self._breaker = Breaker()
+        self._breaker, self._adopt_at = Breaker(), float("-inf")
 
     async def push(self, records: Sequence[Record], *, durable: bool = True) -> frozenset[str]:
         """Keep the records in one exchange, as durable as Redis is (`appendonly yes`); see `Buffer.push`."""
@@ -135,6 +135,7 @@ class RedisBuffer:
     def waiting(self) -> Waiting:
         """Counts of lists that wait or were taken and not acknowledged."""
         with _told():
+            self._adopt()
             scored: list[Any] = self._patient.zrange(WAITING, 0, -1, withscores=True)
             scored += self._patient.zrange(DRAINING, 0, -1, withscores=True)
             keys = [key.decode() for key, _ in scored]
@@ -165,6 +166,7 @@ class RedisBuffer:
     def hold(self) -> None:
         """Rename every waiting list out of the reach of pushes and of expiry."""
         with _told():
+            self._adopt()
             while self._hold(keys=[WAITING, DRAINING], args=[HELD_AT_ONCE, uuid4().hex, FREE]):
                 pass
 
@@ -186,14 +188,14 @@ class RedisBuffer:
                 pipeline.zadd(DRAINING, {key: _begun(key.decode(), 0.0) - FREE for key in keys}, xx=True)
             pipeline.execute()
 
-    def adopt(self) -> int:
-        """Put lists that no index names (other programs push too) on the waiting list; how many there were."""
-        found, now = 0, time.time()
-        with _told():
-            for prefix in PREFIXES.values():
-                for key in self._patient.scan_iter(f"{prefix}*", count=1000):
-                    found += 1 if self._patient.zadd(WAITING, {key: now}, nx=True) else 0
-        return found
+    def _adopt(self) -> None:
+        """Now and then, put lists that no index names (other programs may push too) on the waiting list."""
+        if time.monotonic() < self._adopt_at:
+            return
+        for prefix in PREFIXES.values():
+            for key in self._patient.scan_iter(f"{prefix}*", count=1000):
+                self._patient.zadd(WAITING, {key: time.time()}, nx=True)
+        self._adopt_at = time.monotonic() + ADOPT_SECONDS
 
     def warnings(self) -> list[str]:
         """What in Redis' own settings may lose events, in words; empty when nothing does."""

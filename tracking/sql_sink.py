@@ -159,8 +159,8 @@ class SqlSink:
     def _run(self, work: Callable[[Cursor], Result], exclusive: str = "") -> Result:
         """One transaction, its error told apart: a refused row, or a database that is not available."""
         with self._lock:
+            connection = self._connected()
             try:
-                connection = self._connection = self._connection or self._connect()
                 cursor = connection.cursor()
                 with self._dialect.exclusive(cursor, exclusive) if exclusive else nullcontext():
                     result = work(cursor)
@@ -168,10 +168,24 @@ class SqlSink:
                 return result
             except (self._dialect.errors, OSError, SinkUnavailableError, *ROW_ERRORS) as error:
                 if isinstance(error, ROW_ERRORS) or self._dialect.refused(error):
-                    connection.rollback()
+                    self._roll_back(connection)
                     raise _RefusedError(_reason(error)) from error
                 self._drop()
                 raise SinkUnavailableError(_reason(error)) from error
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            try:
+                self._connection = self._connect()
+            except Exception as error:  # whatever a tunnel or a driver says, the database cannot be reached
+                raise SinkUnavailableError(_reason(error)) from error
+        return self._connection
+
+    def _roll_back(self, connection: Connection) -> None:
+        try:
+            connection.rollback()
+        except (self._dialect.errors, OSError):
+            self._drop()
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

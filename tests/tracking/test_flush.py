@@ -95,25 +95,43 @@ def load(make: Make, count: int) -> Counter[str]:
     return Counter([found.event_id for found in events] + ["f1"])
 
 
-def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(make: Make, tmp_path: Path) -> None:
-    crashes, step, folder = 0, 0, tmp_path / "unused"
+def crash_everywhere(make: Make, folder: Path, kind: type[Faulty] = Faulty) -> int:
+    """Crash a flush at its first step, then at its second, ... and check each time that another ends it well."""
+    crashes, step = 0, 0
     while crashes == step:
         step += 1
-        folder = tmp_path / str(step)
+        place = folder / str(step)
         expected, countdown = load(make, 9), [step]
-        parts = [Faulty(make(), countdown)]
-        sink, letters = SqliteSink(folder / "log.sqlite"), DeadLetters(folder / "dead.jsonl")
+        sink, letters = SqliteSink(place / "log.sqlite"), DeadLetters(place / "dead.jsonl")
+        parts: list[Any] = [Faulty(sink, countdown), Faulty(letters, countdown)]
         try:
-            Flusher(parts, Faulty(sink, countdown), Faulty(letters, countdown)).flush()
+            buffers: list[Any] = [kind(make(), countdown)]
+            Flusher(buffers, *parts).flush()
         except CrashError:
             crashes += 1
         for _ in range(2):
-            flusher(make(), folder).flush()
-        assert stored(folder) == expected, f"crash at step {step}"
+            flusher(make(), place).flush()
+        assert stored(place) == expected, f"crash at step {step}"
         assert [letter.id for letter in letters.letters()] == [uuid(9)]
         assert make().waiting().records == 0
         clear_recent(make())
-    assert crashes >= 2 * len(STEPS)
+    return crashes
+
+
+def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(make: Make, tmp_path: Path) -> None:
+    assert crash_everywhere(make, tmp_path) >= 2 * len(STEPS)
+
+
+def test_a_buffer_that_deletes_before_the_insert_would_be_found_out(make: Make, tmp_path: Path) -> None:
+    class Hasty(Faulty):
+        def take(self, limit: int) -> Any:
+            batch = self.__getattr__("take")(limit)
+            if batch:
+                self._real.acknowledge(batch)
+            return batch
+
+    with pytest.raises(AssertionError, match="crash at step"):
+        crash_everywhere(make, tmp_path, Hasty)
 
 
 def clear_recent(buffer: Buffer) -> None:
