@@ -7,6 +7,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from api import app, metrics
 from api.settings import Settings
+from engine.config import EngineConfig
 from tests.repository.files import document
 from tests.repository.test_documents import first_cells
 from tracking import rewards
@@ -32,7 +33,14 @@ def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
     for name, field in Settings.model_fields.items():
         default, meaning = listed[name.upper()]
         assert default == shown(field.default), name
-        assert meaning == field.description, name
+        assert meaning.startswith(str(field.description)), name
+
+
+def test_bounds_of_the_engines_numbers_are_documented() -> None:
+    meanings = {cells[0].strip("`"): cells[2] for cells in rows("configuration.md")}
+    for entry in fields(EngineConfig):
+        low, high = entry.metadata["low"], entry.metadata["high"]
+        assert low is None or meanings[entry.name.upper()].endswith(f"; {low:g} to {high:g}"), entry.name
 
 
 def test_every_route_is_documented() -> None:
