@@ -13,6 +13,7 @@ from data.snapshot import SnapshotError, SnapshotInfo
 
 WAIT_STEP = 0.1
 GRACE_SECONDS = 30.0
+WORK_SECONDS = 5.0
 DETAILS = ("as_of", "source", "counts", "quarantine")
 
 
@@ -24,8 +25,11 @@ class Operations:
         self._settings = runtime.settings
         self._heartbeats: Heartbeats = runtime.heartbeats
 
-    def request_reload(self) -> str:
-        """Ask for a build; the reload's id. Raises 503 when no work process would do it."""
+    async def request_reload(self) -> str:
+        """Ask for a build; the reload's id. Raises 503 when no work process comes up that would do it."""
+        limit = time.monotonic() + WORK_SECONDS
+        while not self._heartbeats.alive("work") and time.monotonic() < limit:
+            await asyncio.sleep(WAIT_STEP)
         if not self._heartbeats.alive("work"):
             raise ProblemError(503, "No work process runs that could build", code="no_work_process", retry_after=5)
         return self._reloads.request("admin")

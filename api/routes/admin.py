@@ -16,7 +16,7 @@ async def post_reload(
     request: Request, wait: Annotated[bool, Query(description="answer when every worker has switched")] = False
 ) -> Response:
     """Ask for a new snapshot. Calls at the same time share one build."""
-    reload_id = service(request).operations.request_reload()
+    reload_id = await service(request).operations.request_reload()
     if wait:
         return json_answer(await service(request).operations.wait_for(reload_id))
     return json_answer({"reload_id": reload_id, "status_url": f"/v1/admin/reloads/{reload_id}"}, 202)

@@ -1,0 +1,93 @@
+"""Every error that leaves the service is a problem with a code and the request's id, and nothing else ever leaves."""
+
+import socket
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.api.server import Server
+
+CASES = [
+    ("GET", "/nothing", None, 404, "not_found"),
+    ("GET", "/v1/feed/", None, 404, "not_found"),
+    ("DELETE", "/v1/feed", None, 405, "method_not_allowed"),
+    ("POST", "/v1/feed", b"", 400, "malformed_json"),
+    ("POST", "/v1/feed", b"{", 400, "malformed_json"),
+    ("POST", "/v1/feed", b'{"user_id": NaN}', 400, "malformed_json"),
+    ("POST", "/v1/feed", b"\xff\xfe", 400, "malformed_json"),
+    ("POST", "/v1/feed", b"[" * 100_000, 400, "malformed_json"),
+    ("POST", "/v1/feed", b"[]", 422, "invalid_request"),
+    ("POST", "/v1/feed", b"null", 422, "invalid_request"),
+    ("POST", "/v1/feed", b" " * (1 << 21), 413, "body_too_large"),
+    ("POST", "/v1/events", b"{}", 422, "invalid_request"),
+    ("POST", "/v1/events", b'{"events": []}', 422, "invalid_request"),
+    ("POST", "/v1/video-views", b"{}", 422, "invalid_request"),
+    ("POST", "/v1/admin/reload", None, 401, "unauthorized"),
+    ("GET", "/v1/admin/snapshots", None, 401, "unauthorized"),
+    ("GET", "/docs/../../etc/passwd", None, 404, "not_found"),
+    ("GET", "/docs/secret.py", None, 404, "not_found"),
+]
+
+
+def check(answer: httpx.Response, status: int, code: str) -> None:
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(("method", "path", "content", "status", "code"), CASES)
+def test_an_error_is_a_problem(
+    server: Server, method: str, path: str, content: bytes | None, status: int, code: str
+) -> None:
+    check(server.http.request(method, path, content=content), status, code)
+
+
+def test_a_chunked_body_is_stopped_at_the_limit(server: Server) -> None:
+    def body() -> Iterator[bytes]:
+        for _ in range(64):
+            yield b" " * 65_536
+
+    check(server.http.post("/v1/feed", content=body()), 413, "body_too_large")
+
+
+def test_a_length_that_is_a_lie_costs_nothing(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), 10) as link:
+        link.sendall(b"POST /v1/feed HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n{}")
+        assert b" 413 " in link.recv(4096)
+
+
+def test_one_thousand_and_one_events_are_refused(server: Server) -> None:
+    answer = server.http.post("/v1/events", json={"events": [{}] * 1001})
+    check(answer, 422, "invalid_request")
+    assert answer.json()["errors"][0]["field"] == "events"
+
+
+def test_a_wrong_method_is_told_which_ones_are_taken(server: Server) -> None:
+    assert server.http.delete("/v1/feed").headers["allow"] == "GET, POST"
+
+
+@pytest.mark.parametrize("header", [{"X-API-Key": "wrong"}, {"Authorization": "Bearer wrong"}, {"X-API-Key": "ñ"}])
+def test_a_wrong_token_is_forbidden(server: Server, header: dict[str, str]) -> None:
+    encoded = {name: value.encode() for name, value in header.items()}
+    check(server.http.post("/v1/admin/reload", headers=encoded), 403, "forbidden")
+
+
+def test_a_sane_request_id_is_echoed_and_another_is_replaced(server: Server) -> None:
+    assert server.http.get("/livez", headers={"X-Request-ID": "abc-1.2:3"}).headers["x-request-id"] == "abc-1.2:3"
+    for odd in ("a b", "x" * 129, "<script>"):
+        assert server.http.get("/livez", headers={"X-Request-ID": odd}).headers["x-request-id"] != odd
+
+
+def test_too_many_requests_are_told_when_to_come_back(make_server: "type[Server]") -> None:
+    limited = make_server(RATE_LIMIT="5").start()
+    limited.wait_until("/livez")
+    answers = [limited.http.get("/livez") for _ in range(50)]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    check(refused[0], 429, "too_many_requests")
+    assert int(refused[0].headers["retry-after"]) >= 1
