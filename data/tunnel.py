@@ -19,10 +19,9 @@ from pathlib import Path
 import asyncssh
 
 from data.tunnel_errors import explain, is_passing
+from data.tunnel_link import join
 
 logger = logging.getLogger(__name__)
-
-CHUNK = 256 * 1024
 
 
 class TunnelError(Exception):
@@ -130,7 +129,8 @@ class Tunnel:
         try:
             await self._keep_connected()
         except asyncio.CancelledError:
-            self._set(up=False)
+            self._state = replace(self._state, up=False, since=datetime.now(UTC))
+            logger.info("tunnel %s: closed", self._config.name)
         finally:
             server.close()
             if self._connection is not None:
@@ -200,34 +200,17 @@ class Tunnel:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Join one local connection with a channel of its own; without SSH it is closed at once."""
-        connection = self._connection
+        connection, far = self._connection, (self._config.remote_host, self._config.remote_port)
         self._open.add(writer)
         try:
             if connection is not None:
-                await self._join(connection, reader, writer)
+                await join(connection.open_connection(*far), self._config.connect_seconds, reader, writer)
         except (asyncssh.Error, OSError, TimeoutError) as error:
-            where = f"{self._config.remote_host}:{self._config.remote_port}"
-            self._set(up=self._state.up, last_error=f"{where} cannot be reached from SSH_HOST ({error})")
+            where = f"{far[0]}:{far[1]} cannot be reached from SSH_HOST ({error})"
+            self._set(up=self._state.up, last_error=where)
         finally:
             self._open.discard(writer)
             writer.transport.abort()
-
-    async def _join(
-        self,
-        connection: asyncssh.SSHClientConnection,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        opening = connection.open_connection(self._config.remote_host, self._config.remote_port)
-        far_reader, far_writer = await asyncio.wait_for(opening, self._config.connect_seconds)
-        try:
-            async with asyncio.TaskGroup() as both:
-                both.create_task(_pump(reader, far_writer))
-                both.create_task(_pump(far_reader, writer))
-        except* (asyncssh.Error, OSError):
-            pass  # one side is gone: the other is closed below
-        finally:
-            far_writer.channel.abort()
 
 
 class _Watch(asyncssh.SSHClient):
@@ -239,14 +222,3 @@ class _Watch(asyncssh.SSHClient):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._lost.done():
             self._lost.set_result(str(exc) if exc else None)
-
-
-async def _pump(
-    source: "asyncio.StreamReader | asyncssh.SSHReader[bytes]",
-    target: "asyncio.StreamWriter | asyncssh.SSHWriter[bytes]",
-) -> None:
-    """Copy bytes until the end of the source, then end the target's half."""
-    while chunk := await source.read(CHUNK):
-        target.write(chunk)
-        await target.drain()
-    target.write_eof()

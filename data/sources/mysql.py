@@ -14,7 +14,7 @@ import pymysql
 from pymysql.constants import CR, ER
 
 from data.sources.base import LoadError
-from data.sources.mysql_connection import Connection, MySQLConfig, StreamCursor, connected, error_code
+from data.sources.mysql_connection import Connection, MySQLConfig, StreamCursor, UnreachableError, connected, error_code
 from data.sources.sql import Schema, check_filled, check_schema, finished, select
 from data.tables import TABLES, TableNames, Tables, TableSpec
 from data.tunnel import Tunnel, TunnelError
@@ -55,8 +55,7 @@ class MySQLSource:
         for attempt in range(1, self._config.attempts + 1):
             config = self._reachable(deadline)
             try:
-                with connected(config, deadline) as connection:
-                    return _Load(connection, config, self._names, deadline).run()
+                return self._attempt(config, deadline)
             except _DisturbedError as passing:
                 problem = str(passing)
                 if monotonic() >= deadline:
@@ -64,8 +63,19 @@ class MySQLSource:
                 logger.warning("load disturbed: attempt=%d reason=%s", attempt, problem)
                 sleep(min(random.uniform(0.2, 0.5) * attempt, max(deadline - monotonic(), 0.0)))
         if monotonic() >= deadline:
-            raise LoadError(f"LOAD_SECONDS: the load took longer than {self._config.deadline_seconds:g} s ({problem})")
+            raise LoadError(
+                f"LOAD_DEADLINE_SECONDS: the load took longer than {self._config.deadline_seconds:g} s ({problem})"
+            )
         raise LoadError(f"the load was disturbed {self._config.attempts} times, last by: {problem}")
+
+    def _attempt(self, config: MySQLConfig, deadline: float) -> Tables:
+        try:
+            with connected(config, deadline) as connection:
+                return _Load(connection, config, self._names, deadline).run()
+        except UnreachableError as error:
+            if self._tunnel and (words := self._tunnel.state.last_error):
+                raise LoadError(f"{error}; tunnel: {words}") from error
+            raise
 
     def _reachable(self, deadline: float) -> MySQLConfig:
         if self._tunnel is None:
@@ -168,7 +178,9 @@ class _Translated:
             return
         code, words = error_code(error), str(error.args[-1] if error.args else error)
         if code in OUT_OF_TIME:
-            raise LoadError(f"LOAD_SECONDS: {self._where}: the server stopped the load, its time is over") from error
+            raise LoadError(
+                f"LOAD_DEADLINE_SECONDS: {self._where}: the server stopped the load, its time is over"
+            ) from error
         if code in NO_RIGHT:
             raise LoadError(f"MYSQL_USER: {self._where}: {self._config.user} may not read it ({words})") from error
         if code in PASSING:

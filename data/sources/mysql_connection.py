@@ -40,6 +40,10 @@ class MySQLConfig:
         return self.label or f"{self.host}:{self.port}"
 
 
+class UnreachableError(LoadError):
+    """No connection can be opened."""
+
+
 class StreamCursor(SSCursor):
     """An unbuffered cursor that can be dropped in the middle; the library's own reads all the rest first."""
 
@@ -85,7 +89,7 @@ def _reach(config: MySQLConfig, seconds: float) -> socket.socket:
     try:
         link = socket.create_connection((config.host, config.port), max(seconds, 0.1))
     except OSError as error:
-        raise LoadError(f"MYSQL_HOST:MYSQL_PORT: nothing answers at {config.address} ({error})") from error
+        raise UnreachableError(f"MYSQL_HOST:MYSQL_PORT: nothing answers at {config.address} ({error})") from error
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return link
@@ -108,7 +112,7 @@ def _greeted(config: MySQLConfig, link: socket.socket) -> Connection:
     try:
         connection.connect(link)
     except (pymysql.Error, OSError, ValueError, IndexError) as error:
-        raise LoadError(_why(config, error)) from error
+        raise UnreachableError(_why(config, error)) from error
     return connection
 
 

@@ -2,40 +2,19 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from data.sources import mysql as module
 from data.sources.base import LoadError
 from data.sources.mysql import MySQLSource
 from data.sources.mysql_connection import MySQLConfig
 from data.tables import TABLES
-from data.tunnel import Tunnel, TunnelConfig
-from tests.suites.test_sources import ROWS, tables_of
+from tests.suites.test_sources import ROWS
+from tests.support.loads import between_tables, filled
 from tests.support.processes import free_port
-from tests.support.servers import Database, MariaDB, Redis, Sshd
-
-
-def filled(database: Database) -> MySQLConfig:
-    with database.connect() as connection, connection.cursor() as cursor:
-        for name, create, values in tables_of(ROWS):
-            cursor.execute(f"{create} ENGINE=InnoDB DEFAULT CHARSET utf8mb4")
-            for row in values:
-                cursor.execute(f"INSERT INTO {name} VALUES ({', '.join(['%s'] * len(row))})", row)
-    return MySQLConfig(
-        host=database.host,
-        port=database.port,
-        user=database.user,
-        password=database.password,
-        db=database.db,
-        deadline_seconds=20,
-        read_seconds=5,
-    )
+from tests.support.servers import Database, MariaDB, Redis
 
 
 @pytest.fixture
@@ -79,25 +58,6 @@ def test_a_user_who_may_not_read_a_table_is_told_which(config: MySQLConfig, data
         MySQLSource(replace(config, user="half", password="x")).load()
 
 
-def test_a_wrong_tunnel_is_named(config: MySQLConfig, sshd: Sshd, tmp_path: Path) -> None:
-    (tmp_path / "known_hosts").write_text("")
-    tunnel = Tunnel(
-        TunnelConfig(
-            name="mysql",
-            ssh_host=sshd.host,
-            ssh_port=sshd.port,
-            ssh_user=sshd.user,
-            key_path=sshd.key_path,
-            known_hosts=tmp_path / "known_hosts",
-            remote_host=config.host,
-            remote_port=config.port,
-        )
-    ).start()
-    with pytest.raises(LoadError, match="SSH_KNOWN_HOSTS"):
-        MySQLSource(config, tunnel=tunnel).load()
-    tunnel.close()
-
-
 def test_a_load_never_changes_the_database(config: MySQLConfig, database: Database) -> None:
     names = ", ".join(spec.name for spec in TABLES)
     before = database.run(f"CHECKSUM TABLE {names}")
@@ -109,20 +69,6 @@ def test_zero_and_impossible_dates_are_no_dates(config: MySQLConfig, database: D
     database.run("SET sql_mode = ''; UPDATE videos SET created_at = '0000-00-00' WHERE id = 1")
     videos = MySQLSource(config).load().videos
     assert videos.loc[videos["id"] == 1, "created_at"].isna().all()
-
-
-@contextmanager
-def between_tables(monkeypatch: pytest.MonkeyPatch, act: Callable[[str], None]) -> Iterator[None]:
-    """Call `act` with each table's name right before it is read, inside the load's transaction."""
-    read = module._Load._read
-
-    def reading(load: module._Load, spec: Any) -> Any:
-        act(spec.name)
-        return read(load, spec)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module._Load, "_read", reading)
-        yield
 
 
 def test_a_load_is_one_point_in_time(config: MySQLConfig, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +159,7 @@ def test_a_server_that_stalls_ends_the_load_at_its_deadline(
     own_mariadb: MariaDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = replace(filled(own_mariadb.new_database()), deadline_seconds=2, read_seconds=30)
-    expected = pytest.raises(LoadError, match="LOAD_SECONDS: the load took longer than 2 s")
+    expected = pytest.raises(LoadError, match="LOAD_DEADLINE_SECONDS: the load took longer than 2 s")
     with between_tables(monkeypatch, lambda table: own_mariadb.freeze() if table == "videos" else None), expected:
         MySQLSource(config).load()
     own_mariadb.thaw()
@@ -258,7 +204,7 @@ class Dripping:
 
 def test_a_link_that_drips_ends_the_load_at_its_deadline(config: MySQLConfig) -> None:
     link = Dripping(config.port, 10_000)
-    with pytest.raises(LoadError, match="LOAD_SECONDS: the load took longer than 2 s"):
+    with pytest.raises(LoadError, match="LOAD_DEADLINE_SECONDS: the load took longer than 2 s"):
         MySQLSource(replace(config, port=link.port, deadline_seconds=2, read_seconds=1)).load()
     link.close()
 

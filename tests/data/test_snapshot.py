@@ -12,10 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from data.snapshot import POINTER, Snapshot, SnapshotError, SnapshotStore, write
+from data.snapshot import POINTER, Arrays, Snapshot, SnapshotError, SnapshotStore, write
 
 DETAILS = {"as_of": "2026-03-01T12:00:00.250000+00:00", "source": "test"}
-ARRAYS = {"ids": np.arange(5), "empty": np.zeros((0, 3), np.float32), "one": np.array(7), "words": np.array(["a", "é"])}
+ARRAYS: Arrays = {
+    "ids": np.arange(5),
+    "empty": np.zeros((0, 3), np.float32),
+    "one": np.array(7),
+    "words": np.array(["a", "é"]),
+}
 
 
 @pytest.fixture

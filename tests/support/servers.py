@@ -74,7 +74,12 @@ class MariaDB(Server):
 
     def prepare(self) -> None:
         command = [binary("mariadb-install-db"), "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db"]
-        command += ["--auth-root-authentication-method=normal", f"--user={getpass.getuser()}", *MINIMAL[:2]]
+        command += [
+            f"--tmpdir={self.folder}",
+            "--auth-root-authentication-method=normal",
+            f"--user={getpass.getuser()}",
+            *MINIMAL[:2],
+        ]
         made = subprocess.run(command, capture_output=True, text=True, check=False)
         if made.returncode:
             raise RuntimeError(f"mariadb-install-db failed:\n{made.stdout[-2000:]}{made.stderr[-2000:]}")
