@@ -6,11 +6,11 @@ from dataclasses import fields
 from prometheus_client import REGISTRY
 
 from api import metrics
-from api.app import build, routes
+from api.app import routes
 from api.errors import CODES
-from api.settings import Settings, load
+from api.settings import Settings
 from engine.config import EngineConfig
-from tests.api.server import ROOT
+from tests.api.server import ROOT, Server
 
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 HTTP = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
@@ -70,13 +70,9 @@ def test_every_metric_is_documented() -> None:
     assert documented == ours
 
 
-def test_the_page_of_the_documentation_needs_no_other_host() -> None:
-    from fastapi.testclient import TestClient
-
-    application = build(load())
-    client = TestClient(application)
-    page = client.get("/docs").text
+def test_the_page_of_the_documentation_needs_no_other_host(server: Server) -> None:
+    page = server.http.get("/docs").text
     assert "//" not in re.sub(r"^\s*//.*|<!--.*-->", "", page, flags=re.MULTILINE).replace("<!DOCTYPE html>", "")
     for path in re.findall(r'(?:src|href)="([^"]+)"', page):
-        assert client.get(path).status_code == 200
-    assert client.get("/openapi.json").status_code == 200
+        assert server.http.get(path).status_code == 200
+    assert server.http.get("/openapi.json").status_code == 200

@@ -1,4 +1,4 @@
-"""/openapi.json is true: requests made from it are answered as it says, and bad ones are never a mistake of the service."""
+"""/openapi.json is true: requests made from it are answered as it says."""
 
 from typing import Any
 
