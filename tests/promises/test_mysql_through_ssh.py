@@ -6,10 +6,19 @@ import numpy as np
 import pytest
 
 from data.checks import clean
+from data.snapshot import SnapshotStore
 from data.sources.mysql import MySQLSource
 from data.sources.mysql_connection import MySQLConfig
 from data.tables import TABLES, Tables
 from data.tunnel import Tunnel, TunnelConfig
+from engine.bandit.policy import Policy
+from engine.build.build import build
+from engine.config import EngineConfig
+from engine.engine import Engine
+from engine.feed_types import FeedRequest
+from engine.quality import report, sample_viewers
+from engine.world import World
+from tests.engine.test_rules import REQUESTS, broken_rules
 from tests.support.servers import Database, Sshd
 
 ROWS = {"users": 1_892, "videos": 17_632, "interactions": 163_129, "connections": 25_434, "flows": 300}
@@ -72,3 +81,27 @@ def test_cities_tools_and_languages_that_nobody_has_are_empty_not_wrong(tables: 
     assert not tables.videos["video_tools"].map(len).any()
     assert tables.videos["video_skills"].map(len).mean() > 1
     assert tables.videos["creator_name"].notna().all()
+
+
+@pytest.fixture(scope="module")
+def engine(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """An untrained engine over the Last.fm catalogue."""
+    config, store = EngineConfig(), SnapshotStore(tmp_path_factory.mktemp("lastfm"))
+    store.publish(*build(tables, config))
+    return Engine(World.of(store.open_current()), Policy.untrained((1.0,)), config)
+
+
+@pytest.mark.timeout(300)
+def test_no_rule_is_broken_unrecorded_over_ten_thousand_requests_on_real_tables(engine: Engine) -> None:
+    assert broken_rules(engine, REQUESTS, seed=21) == []
+
+
+def test_feeds_are_full_and_varied_although_cities_and_tools_are_unknown(engine: Engine) -> None:
+    """Only new content differs from the embedded catalogue's range: hardly an artist is younger than 45 days."""
+    quality = report(engine, sample_viewers(engine.world, 300, seed=1), seed=1)
+    values = {figure.name: figure.value for figure in quality.figures}
+    assert values["creator_diversity"] == 1.0
+    assert values["skill_diversity"] > 0.6
+    feed = engine.feed(FeedRequest(user_id=int(engine.world.user_id[5]), seed=1))
+    assert len(feed.items) == 24
+    assert not feed.features[:, 7].any()
