@@ -168,6 +168,14 @@ def metrics_are_shared() -> bool:
     return bool(os.environ.get(METRICS_FOLDER))
 
 
+def share_metrics(folder: Path) -> None:
+    """Make this process and those that it forks keep their metrics in `folder`, begun anew."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.db"):
+        path.unlink(missing_ok=True)
+    os.environ[METRICS_FOLDER] = str(folder.absolute())
+
+
 def child_environment(**changes: str) -> dict[str, str]:
     """The environment for a process of the service: this one's with `changes`."""
     return {**os.environ, **changes}
