@@ -69,7 +69,11 @@ class Server:
         self.host = "127.0.0.1"
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
-        self.prepare()
+        try:
+            self.prepare()
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
 
     def prepare(self) -> None:
         """Make what the server needs in its folder, once."""
