@@ -7,17 +7,24 @@ and beside it, once a machine, `talentfeed serve --role work`. Wrong settings en
 
 import sys
 
-from api import preflight
-from api.settings import SettingsError, load, share_metrics
+from api.settings import ServiceSettings, SettingsError, load, prepare_workers
 
-try:
-    _settings = load()
-    preflight.check(_settings, "serve")
-except SettingsError as error:
-    sys.stderr.write("".join(f"{problem.setting}: {problem.reason}\n" for problem in error.problems))
-    sys.exit(2)
-share_metrics(_settings.data_dir / "metrics")
 
+def _prepared() -> ServiceSettings:
+    """The settings, checked; what must be in the environment before numpy and prometheus are imported is there."""
+    try:
+        settings = load()
+        prepare_workers(settings.data_dir / "metrics")
+        from api import preflight
+
+        preflight.check(settings, "serve")
+    except SettingsError as error:
+        sys.stderr.write("".join(f"{problem.setting}: {problem.reason}\n" for problem in error.problems))
+        sys.exit(2)
+    return settings
+
+
+_settings = _prepared()
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
 worker_class = "uvicorn_worker.UvicornWorker"

@@ -21,6 +21,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400 * 30), BeforeValidator(duration)]
 Pause = Annotated[float, Field(ge=0, le=86400 * 30), BeforeValidator(duration)]
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # of BLAS; two on a busy machine wait for each other
 
 
 class SettingsError(Exception):
@@ -168,8 +169,9 @@ def metrics_are_shared() -> bool:
     return bool(os.environ.get(METRICS_FOLDER))
 
 
-def share_metrics(folder: Path) -> None:
-    """Make this process and those that it forks keep their metrics in `folder`, begun anew."""
+def prepare_workers(folder: Path) -> None:
+    """Make this process and those it forks keep their metrics in `folder`, begun anew, and use one BLAS thread each."""
+    os.environ.update(ONE_THREAD)
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("*.db"):
         path.unlink(missing_ok=True)

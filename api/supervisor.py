@@ -18,7 +18,7 @@ from types import FrameType
 from api import services
 from api.heartbeats import Heartbeats
 from api.reloads import Reloads
-from api.settings import METRICS_FOLDER, ServiceSettings, child_environment
+from api.settings import METRICS_FOLDER, ONE_THREAD, ServiceSettings, child_environment
 
 logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
@@ -109,7 +109,8 @@ class Supervisor:
         if listener:
             command = [sys.executable, "-m", "api.worker", str(listener.fileno())]
             names = [f"worker {number}" for number in range(1, self._settings.workers + 1)]
-            children += [Child(name, command, (listener.fileno(),), environment) for name in names]
+            serving = environment | ONE_THREAD
+            children += [Child(name, command, (listener.fileno(),), serving) for name in names]
         return children
 
     def _watch(self) -> int:
