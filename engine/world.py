@@ -11,11 +11,19 @@ from data.snapshot import Snapshot
 
 Array = NDArray[Any]
 Rows = NDArray[np.int32]
+EMBEDDING_ARRAYS = (
+    "skill_vector",
+    "video_skill",
+    "video_skill_weight",
+    "more_skill_video",
+    "more_skill",
+    "more_skill_weight",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class World:
-    """One snapshot's arrays. N videos, F flows, U users, C creators, T terms, D embedding width.
+    """One snapshot's arrays. N videos, F flows, U users, C creators, T terms, K skills, D embedding width.
 
     Rows of videos, flows, users and creators are ascending by id. `*_start` arrays are offsets of ragged lists:
     the list of row i is `values[start[i]:start[i + 1]]`. Built by `engine.build`.
@@ -29,7 +37,12 @@ class World:
     video_country: Array  # int32 [N], -1 unknown
     video_fresh: Array  # uint8 [N], younger than fresh_days at the snapshot's time
     video_features: Array  # float32 [13, N], rows as engine.features.VIDEO_COLUMNS
-    video_embedding: Array  # float32 [N, D], unit or zero
+    skill_vector: Array  # float32 [K, D], embeddings of the skills that videos state
+    video_skill: Array  # int32 [4, N], rows of skill_vector: a video's first four
+    video_skill_weight: Array  # float32 [4, N], their weights in the video's unit vector; 0 where there are fewer
+    more_skill_video: Array  # int32 [M], the videos of further skills, ascending
+    more_skill: Array  # int32 [M]
+    more_skill_weight: Array  # float32 [M]
     video_fragment: Array  # uint8, ready JSON members
     video_fragment_start: Array  # int64 [N + 1]
     term_start: Array  # int64 [T + 1], term to videos
@@ -80,6 +93,10 @@ class World:
         """Number of creators, of videos or flows."""
         return len(self.creator_id)
 
+    def video_embeddings(self) -> NDArray[np.float32]:
+        """The videos' vectors, (N, D), unit or zero: for looking at, not for serving."""
+        return video_embeddings({name: getattr(self, name) for name in EMBEDDING_ARRAYS})
+
     def user_row(self, user_id: int) -> int:
         """The user's row, or -1 for one the snapshot does not know."""
         row = int(np.searchsorted(self.user_id, user_id))
@@ -96,6 +113,14 @@ class World:
     def creator_rows(self, ids: Sequence[int]) -> Rows:
         """Rows of those of these creator ids that the snapshot holds, in their order."""
         return rows_of(self.creator_id, ids)
+
+
+def video_embeddings(arrays: Mapping[str, Array]) -> NDArray[np.float32]:
+    """The vectors (N, D) that the snapshot's `EMBEDDING_ARRAYS` stand for: each video's weighted sum of its skills'."""
+    vector, skill, weight, more_video, more_skill, more_weight = (arrays[name] for name in EMBEDDING_ARRAYS)
+    vectors = np.einsum("sn,snd->nd", weight, vector[skill])
+    np.add.at(vectors, more_video, more_weight[:, None] * vector[more_skill])
+    return np.asarray(vectors, dtype=np.float32)
 
 
 def rows_of(known: Array, ids: Sequence[int]) -> Rows:

@@ -19,6 +19,7 @@ from engine.build.terms import Terms, kind_vocabularies, terms
 from engine.config import EngineConfig
 
 Arrays = dict[str, NDArray[Any]]
+FIRST_SKILLS = 4  # skills of a video that are kept in columns, for vector instructions
 LANES = 8  # embeddings are padded to a multiple of this many columns, for vector instructions
 
 
@@ -110,7 +111,35 @@ def _embeddings(rows: Rows, known: Vocabulary, config: EngineConfig) -> Arrays:
     said = viewers.taste_weights(acts, rows.age_days(acts["created_at"]), config.taste_half_life_days)
     taste = viewers.pairs(ids(acts["user"]), ids(acts["video"]), (len(rows.users), len(rows.videos)), said)
     users = viewers.viewer_vectors(skills.bag_vectors(of_users, weights, vectors), taste, videos)
-    return {"video_embedding": _padded(videos), "user_embedding": _padded(users)}
+    return {
+        "user_embedding": _padded(users),
+        "skill_vector": _padded(vectors),
+        **_skill_weights(of_videos, weights, vectors),
+    }
+
+
+def _skill_weights(of_videos: csr_array, weights: NDArray[np.float64], vectors: NDArray[np.float64]) -> Arrays:
+    """A video's unit vector as weights of its skills: the first `FIRST_SKILLS` in columns, further ones as triples."""
+    length = np.linalg.norm(np.asarray(of_videos @ (vectors * weights[:, None])), axis=1)
+    entries = of_videos.tocoo()
+    video, skill = entries.coords
+    order = np.lexsort((skill, video))
+    video, skill = video[order], skill[order]
+    scale = np.divide(1.0, length, out=np.zeros_like(length), where=length > skills.NEGLIGIBLE)
+    weight = (weights[skill] * scale[video]).astype(np.float32)
+    place = np.arange(len(video)) - np.searchsorted(video, video)
+    first = place < FIRST_SKILLS
+    columns = np.zeros((FIRST_SKILLS, of_videos.shape[0]), dtype=np.int32)
+    column_weights = np.zeros(columns.shape, dtype=np.float32)
+    columns[place[first], video[first]] = skill[first]
+    column_weights[place[first], video[first]] = weight[first]
+    return {
+        "video_skill": columns,
+        "video_skill_weight": column_weights,
+        "more_skill_video": video[~first].astype(np.int32),
+        "more_skill": skill[~first].astype(np.int32),
+        "more_skill_weight": weight[~first],
+    }
 
 
 def _padded(vectors: NDArray[np.float64]) -> NDArray[np.float32]:

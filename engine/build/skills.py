@@ -13,6 +13,7 @@ from scipy.linalg import eigh
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import eigsh
 
+NEGLIGIBLE = 1e-9  # a shorter sum of vectors points nowhere
 DENSE_LIMIT = 1000  # up to here a dense eigendecomposition takes well under a second
 
 
@@ -87,7 +88,7 @@ def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     [[0.6, 0.8], [0.0, 0.0]]
     """
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-9))
+    return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > NEGLIGIBLE))
 
 
 def _leading(matrix: csr_array, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

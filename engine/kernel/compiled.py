@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from engine.bandit.score_table import ScoreTable
 from engine.kernel._kernel import ffi, lib
 from engine.kernel.base import NEVER, Floats, Ranked, Rows, Viewer
+from engine.kernel.order import Ordered
 from engine.world import Array, World
 
 BLOCK = 512
@@ -28,7 +29,7 @@ class CompiledKernel:
     def __init__(self, world: World, tables: Mapping[str, ScoreTable], social_like: float) -> None:
         self.world, self.tables = world, tables
         self.c_world = _c_world(world, social_like)
-        self.c_tables = {pool: _c_table(table) for pool, table in tables.items()}
+        self.orders = {pool: Ordered.of(table) for pool, table in tables.items()}
         self.free: list[CompiledSheet] = []
 
     def sheet(self, viewer: Viewer) -> "CompiledSheet":
@@ -48,11 +49,15 @@ class CompiledSheet:
         self.kernel = kernel
         self.flags: NDArray[np.uint8] = np.zeros(world.videos, dtype=np.uint8)
         self.creator_last: NDArray[np.int32] = np.full(world.creators, NEVER, dtype=np.int32)
+        self.similarity: Floats = np.zeros(world.videos, dtype=np.float32)
+        self.skill_dot: Floats = np.zeros(len(world.skill_vector), dtype=np.float32)
         self.match: Floats = np.zeros(world.videos, dtype=np.float32)
         self.social: Floats = np.zeros(world.videos, dtype=np.float32)
         self.c_scratch = ffi.new("tf_scratch *")
         self.c_scratch.flags = self.c_flags = pointer("uint8_t", self.flags)
         self.c_scratch.creator_last = pointer("int32_t", self.creator_last)
+        self.c_scratch.similarity = pointer("float", self.similarity)
+        self.c_scratch.skill_dot = pointer("float", self.skill_dot)
         self.c_scratch.match = pointer("float", self.match)
         self.c_scratch.social = pointer("float", self.social)
         self.c_viewer = ffi.new("tf_viewer *")
@@ -81,7 +86,7 @@ class CompiledSheet:
         for c_list, pool, depth in zip(lists, pools, depths, strict=True):
             rows, scores = np.empty(depth, dtype=np.int32), np.empty(depth, dtype=np.float32)
             room = np.empty(ENTRY_BYTES * (2 * depth + BLOCK), dtype=np.uint8)
-            c_list.table, c_list.k, c_list.room = self.kernel.c_tables[pool], depth, pointer("char", room)
+            c_list.table, c_list.k, c_list.room = self.kernel.orders[pool].c_table, depth, pointer("char", room)
             c_list.rows, c_list.scores = pointer("int32_t", rows), pointer("float", scores)
             kept.append((rows, scores, room))
         lib.tf_rank(self.kernel.c_world, self.c_viewer, self.c_scratch, mask, lists, len(pools))
@@ -134,9 +139,15 @@ class CompiledSheet:
 
 def _c_world(world: World, social_like: float) -> Any:
     c_world = ffi.new("tf_world *")
-    c_world.videos, c_world.width, c_world.social_like = world.videos, world.video_embedding.shape[1], social_like
+    c_world.videos, c_world.social_like, c_world.more = world.videos, social_like, len(world.more_skill)
+    c_world.skills, c_world.width = world.skill_vector.shape
     columns = {
-        "embedding": ("float", world.video_embedding),
+        "skill_vector": ("float", world.skill_vector),
+        "skill": ("int32_t", world.video_skill),
+        "skill_weight": ("float", world.video_skill_weight),
+        "more_video": ("int32_t", world.more_skill_video),
+        "more_skill": ("int32_t", world.more_skill),
+        "more_weight": ("float", world.more_skill_weight),
         "city": ("int32_t", world.video_city),
         "country": ("int32_t", world.video_country),
         "creator": ("int32_t", world.video_creator),
@@ -157,11 +168,3 @@ def _c_world(world: World, social_like: float) -> Any:
             raise TypeError(f"{name}: {array.dtype} is not a contiguous {kind} array")
         setattr(c_world, name, pointer(kind, array))
     return c_world
-
-
-def _c_table(table: ScoreTable) -> Any:
-    c_table = ffi.new("tf_table *")
-    c_table.base, c_table.rest = pointer("float", table.base), pointer("float", table.rest)
-    c_table.v = pointer("float", table.v)
-    c_table.c, c_table.l = table.c.tolist(), table.lower.ravel().tolist()
-    return c_table

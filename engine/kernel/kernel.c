@@ -12,6 +12,7 @@
 #define BLOCK 512
 #define LANES 8
 #define PAIRS 5
+#define SLACK 2e-5f /* more than float32 may round a score up by, relative and absolute */
 
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
 #define EVERY_WIDTH __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
@@ -48,7 +49,41 @@ static inline uint64_t order_key(float score, uint32_t row, uint32_t tie_key) {
     return ((uint64_t)bits << 32) | mix(row ^ tie_key);
 }
 
+EVERY_WIDTH
+static void skill_dots(const tf_world *world, const tf_viewer *viewer, float *restrict dot) {
+    const int32_t width = world->width;
+    const float *restrict b = viewer->embedding;
+    for (int32_t s = 0; s < world->skills; s++) {
+        const float *restrict a = world->skill_vector + (int64_t)s * width;
+        lanes lane = {0};
+        for (int32_t i = 0; i < width; i += LANES) lane += *(const lanes *)(a + i) * *(const lanes *)(b + i);
+        dot[s] = ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
+    }
+}
+
+static inline float clipped(float x) { return x < 0.0f ? 0.0f : (x > 1.0f ? 1.0f : x); }
+
+/* A video's vector is a weighted sum of its skills' vectors, so its cosine is the weighted sum of theirs: a few
+   multiplications a video instead of `width`. */
+EVERY_WIDTH
+static void similarities(const tf_world *world, const float *restrict dot, float *restrict out) {
+    const int64_t n = world->videos;
+    const int32_t *restrict s0 = world->skill, *restrict s1 = s0 + n, *restrict s2 = s1 + n, *restrict s3 = s2 + n;
+    const float *restrict w0 = world->skill_weight, *restrict w1 = w0 + n, *restrict w2 = w1 + n,
+                          *restrict w3 = w2 + n;
+    for (int64_t i = 0; i < n; i++)
+        out[i] = ((w0[i] * dot[s0[i]] + w1[i] * dot[s1[i]]) + w2[i] * dot[s2[i]]) + w3[i] * dot[s3[i]];
+    for (int32_t m = 0; m < world->more; m++) out[world->more_video[m]] += world->more_weight[m] * dot[world->more_skill[m]];
+    for (int64_t i = 0; i < n; i++) out[i] = clipped(out[i]);
+}
+
 void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch) {
+    if (viewer->embedding) {
+        skill_dots(world, viewer, scratch->skill_dot);
+        similarities(world, scratch->skill_dot, scratch->similarity);
+    } else {
+        memset(scratch->similarity, 0, sizeof(float) * (size_t)world->videos);
+    }
     for (int32_t t = 0; t < viewer->terms; t++) {
         int32_t term = viewer->term[t];
         for (int64_t p = world->term_start[term]; p < world->term_start[term + 1]; p++)
@@ -109,42 +144,47 @@ int32_t tf_mark(uint8_t *flags, const int32_t *rows, int32_t count, uint8_t flag
 }
 
 
+/* The pair features of `count` videos: rows[0..], or from, from + 1, ... where rows is NULL. */
 EVERY_WIDTH
-static void similarities(const tf_world *world, const tf_viewer *viewer, int32_t from, int32_t count, float *restrict d) {
-    const int32_t width = world->width;
-    const float *restrict b = viewer->embedding;
-    for (int32_t r = 0; r < count; r++) {
-        const float *restrict a = world->embedding + (int64_t)(from + r) * width;
-        lanes lane = {0};
-        for (int32_t i = 0; i < width; i += LANES) lane += *(const lanes *)(a + i) * *(const lanes *)(b + i);
-        float total = ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
-        d[r] = total < 0.0f ? 0.0f : (total > 1.0f ? 1.0f : total);
+static void pair_block(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, const int32_t *rows,
+                       int32_t from, int32_t count, float (*restrict d)[BLOCK]) {
+    int32_t own[BLOCK];
+    if (!rows) {
+        for (int32_t i = 0; i < count; i++) own[i] = from + i;
+        rows = own;
     }
-}
-
-EVERY_WIDTH
-static void pair_block(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, int32_t from,
-                       int32_t count, float (*restrict d)[BLOCK]) {
-    if (viewer->embedding) similarities(world, viewer, from, count, d[0]);
-    else memset(d[0], 0, sizeof(float) * (size_t)count);
-    const float *restrict match = scratch->match + from, *restrict social = scratch->social + from;
-    const int32_t *restrict city = world->city + from, *restrict country = world->country + from;
+    const float *restrict similarity = scratch->similarity, *restrict match = scratch->match;
+    const float *restrict social = scratch->social;
+    const int32_t *restrict city = world->city, *restrict country = world->country;
     /* -1 never equals: an unknown place of the viewer is replaced by a code that no video has. */
     int32_t my_city = viewer->city < 0 ? -2 : viewer->city, my_country = viewer->country < 0 ? -2 : viewer->country;
     uint32_t key_a = viewer->key_a, key_b = viewer->key_b;
-    for (int32_t i = 0; i < count; i++) d[1][i] = match[i] > 1.0f ? 1.0f : match[i];
-    for (int32_t i = 0; i < count; i++) d[2][i] = city[i] == my_city ? 1.0f : (country[i] == my_country ? 0.5f : 0.0f);
-    for (int32_t i = 0; i < count; i++) d[3][i] = social[i] > 1.0f ? 1.0f : social[i];
-    for (int32_t i = 0; i < count; i++) d[4][i] = uniform((uint32_t)(from + i), key_a, key_b);
+    for (int32_t i = 0; i < count; i++) d[0][i] = similarity[rows[i]];
+    for (int32_t i = 0; i < count; i++) d[1][i] = clipped(match[rows[i]]);
+    for (int32_t i = 0; i < count; i++)
+        d[2][i] = city[rows[i]] == my_city ? 1.0f : (country[rows[i]] == my_country ? 0.5f : 0.0f);
+    for (int32_t i = 0; i < count; i++) d[3][i] = clipped(social[rows[i]]);
+    for (int32_t i = 0; i < count; i++) d[4][i] = uniform((uint32_t)rows[i], key_a, key_b);
 }
 
+/* The scores of `count` entries: at[0..], or from, from + 1, ... where at is NULL. */
 EVERY_WIDTH
-static void score_block(const tf_table *table, int64_t videos, int32_t from, int32_t count,
+static void score_block(const tf_table *table, const int32_t *at, int32_t from, int32_t count,
                         float (*restrict d)[BLOCK], float *restrict score) {
     const float *c = table->c, *l = table->l;
+    const int64_t n = table->entries;
+    float copy[7][BLOCK];
     const float *restrict base = table->base + from, *restrict rest = table->rest + from;
-    const float *restrict v0 = table->v + from, *restrict v1 = v0 + videos, *restrict v2 = v1 + videos;
-    const float *restrict v3 = v2 + videos, *restrict v4 = v3 + videos;
+    const float *restrict v0 = table->v + from, *restrict v1 = v0 + n, *restrict v2 = v1 + n;
+    const float *restrict v3 = v2 + n, *restrict v4 = v3 + n;
+    if (at) {
+        for (int32_t i = 0; i < count; i++) {
+            copy[0][i] = table->base[at[i]];
+            copy[1][i] = table->rest[at[i]];
+            for (int j = 0; j < PAIRS; j++) copy[2 + j][i] = table->v[j * n + at[i]];
+        }
+        base = copy[0], rest = copy[1], v0 = copy[2], v1 = copy[3], v2 = copy[4], v3 = copy[5], v4 = copy[6];
+    }
     for (int32_t i = 0; i < count; i++) {
         float a = d[0][i], b = d[1][i], e = d[2][i], f = d[3][i], g = d[4][i];
         float w0 = v0[i] + ((((l[0] * a + l[5] * b) + l[10] * e) + l[15] * f) + l[20] * g);
@@ -219,18 +259,14 @@ static float score_of(uint64_t key) {
     return score;
 }
 
-/* Appends the block's allowed rows that may still be among the k best. */
-static void gather_block(tf_list *best, const float *score, const uint8_t *flags, uint8_t mask, int32_t from,
-                         int32_t count, uint32_t tie_key) {
+/* Appends those of the scored rows that may still be among the k best. */
+static void gather_block(tf_list *best, const float *score, const int32_t *rows, int32_t count, uint32_t tie_key) {
     entry *list = (entry *)best->room + best->length;
-    int32_t near[BLOCK], found = 0;
+    int32_t found = 0;
     for (int32_t i = 0; i < count; i++) { /* no branch: which rows pass is hard to foresee */
-        near[found] = i;
-        found += (score[i] >= best->threshold) & ((flags[from + i] & mask) == 0);
-    }
-    for (int32_t i = 0; i < found; i++) {
-        list[i].key = order_key(score[near[i]], (uint32_t)(from + near[i]), tie_key);
-        list[i].row = from + near[i];
+        list[found].key = order_key(score[i], (uint32_t)rows[i], tie_key);
+        list[found].row = rows[i];
+        found += score[i] >= best->threshold;
     }
     best->length += found;
 }
@@ -246,30 +282,100 @@ static void trim(tf_list *best) {
     best->threshold = score_of(least);
 }
 
+/* Scores these entries, whose videos are rows, and keeps the best of them. */
+static void take(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, tf_list *best,
+                 const int32_t *at, const int32_t *rows, int32_t count) {
+    float d[PAIRS][BLOCK], score[BLOCK];
+    pair_block(world, viewer, scratch, rows, 0, count, d);
+    score_block(best->table, at, 0, count, d, score);
+    gather_block(best, score, rows, count, viewer->tie_key);
+    if (best->length >= 2 * best->k) trim(best);
+}
+
+/* A table in the order of its peaks: it ends where no peak reaches the k-th best score. */
+static void rank_ordered(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask,
+                         tf_list *best) {
+    const tf_table *table = best->table;
+    int32_t at[BLOCK], rows[BLOCK], count = 0;
+    for (int32_t i = 0; i < table->entries; i++) {
+        if (table->peak[i] < best->threshold) break;
+        at[count] = i;
+        rows[count] = table->row[i];
+        count += (scratch->flags[table->row[i]] & mask) == 0;
+        if (count < BLOCK / 4) continue;
+        take(world, viewer, scratch, best, at, rows, count);
+        count = 0;
+        /* The k-th best so far is already a bound, before the list is twice as long as asked for. */
+        if (best->length >= best->k + BLOCK / 2) trim(best);
+    }
+    take(world, viewer, scratch, best, at, rows, count);
+}
+
+/* A table in the catalogue's order: similarity and match, known already, tell which entries are worth a score. */
+EVERY_WIDTH
+static int32_t promising(const tf_table *table, const tf_scratch *scratch, uint8_t mask, float threshold, int32_t from,
+                         int32_t count, int32_t *restrict at) {
+    const float *restrict peak = table->peak + from, *restrict similarity = scratch->similarity + from;
+    const float *restrict match = scratch->match + from;
+    const uint8_t *restrict flags = scratch->flags + from;
+    const float c0 = table->c[0], c1 = table->c[1];
+    uint8_t passes[BLOCK];
+    int32_t any = 0, found = 0;
+    for (int32_t i = 0; i < count; i++) {
+        float most = peak[i] + (c0 * similarity[i] + c1 * (match[i] > 1.0f ? 1.0f : match[i]));
+        passes[i] = (most >= threshold) & ((flags[i] & mask) == 0);
+        any += passes[i];
+    }
+    if (!any) return 0;
+    for (int32_t i = 0; i < count; i++) {
+        at[found] = from + i;
+        found += passes[i];
+    }
+    return found;
+}
+
+static void rank_natural(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask,
+                         tf_list *best) {
+    int32_t at[BLOCK];
+    for (int32_t from = 0; from < world->videos; from += BLOCK) {
+        int32_t count = world->videos - from < BLOCK ? world->videos - from : BLOCK;
+        int32_t found = promising(best->table, scratch, mask, best->threshold, from, count, at);
+        if (found) take(world, viewer, scratch, best, at, at, found);
+    }
+}
+
 void tf_rank(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask, tf_list *lists,
              int32_t count) {
+    for (int32_t t = 0; t < count; t++) {
+        tf_list *best = &lists[t];
+        entry *list = best->room;
+        best->length = 0;
+        best->threshold = -3.0e38f; /* below every finite score: minus infinity and NaN never enter */
+        if (best->table->row) rank_ordered(world, viewer, scratch, mask, best);
+        else rank_natural(world, viewer, scratch, mask, best);
+        trim(best);
+        sort_descending(list, best->length);
+        for (int32_t i = 0; i < best->length; i++) {
+            best->rows[i] = (int32_t)list[i].row;
+            best->scores[i] = score_of(list[i].key);
+        }
+    }
+}
+
+void tf_peaks(const tf_table *table, int32_t without, float *peak) {
     float d[PAIRS][BLOCK], score[BLOCK];
-    for (int32_t t = 0; t < count; t++) {
-        lists[t].length = 0;
-        lists[t].threshold = -3.0e38f; /* below every finite score: minus infinity and NaN never enter */
-    }
-    for (int32_t from = 0; from < world->videos; from += BLOCK) {
-        int32_t rows = world->videos - from < BLOCK ? world->videos - from : BLOCK;
-        pair_block(world, viewer, scratch, from, rows, d);
-        for (int32_t t = 0; t < count; t++) {
-            score_block(lists[t].table, world->videos, from, rows, d, score);
-            gather_block(&lists[t], score, scratch->flags, mask, from, rows, viewer->tie_key);
-            if (lists[t].length >= 2 * lists[t].k) trim(&lists[t]);
+    tf_table still = *table;
+    for (int j = 0; j < without; j++) still.c[j] = 0.0f;
+    for (int32_t from = 0; from < table->entries; from += BLOCK) {
+        int32_t count = table->entries - from < BLOCK ? table->entries - from : BLOCK;
+        for (int32_t i = 0; i < count; i++) peak[from + i] = -INFINITY;
+        for (int corner = 0; corner < 1 << PAIRS; corner++) {
+            for (int j = 0; j < PAIRS; j++)
+                for (int32_t i = 0; i < count; i++) d[j][i] = (float)(corner >> j & 1);
+            score_block(&still, NULL, from, count, d, score);
+            for (int32_t i = 0; i < count; i++) peak[from + i] = score[i] > peak[from + i] ? score[i] : peak[from + i];
         }
-    }
-    for (int32_t t = 0; t < count; t++) {
-        entry *list = lists[t].room;
-        trim(&lists[t]);
-        sort_descending(list, lists[t].length);
-        for (int32_t i = 0; i < lists[t].length; i++) {
-            lists[t].rows[i] = (int32_t)list[i].row;
-            lists[t].scores[i] = score_of(list[i].key);
-        }
+        for (int32_t i = 0; i < count; i++) peak[from + i] += SLACK + SLACK * fabsf(peak[from + i]);
     }
 }
 
@@ -298,7 +404,7 @@ void tf_pair_features(const tf_world *world, const tf_viewer *viewer, const tf_s
                       int32_t count, float *features) {
     float d[PAIRS][BLOCK];
     for (int32_t i = 0; i < count; i++) {
-        pair_block(world, viewer, scratch, rows[i], 1, d);
+        pair_block(world, viewer, scratch, rows + i, 0, 1, d);
         for (int p = 0; p < PAIRS; p++) features[i * PAIRS + p] = d[p][0];
     }
 }

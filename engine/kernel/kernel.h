@@ -1,8 +1,15 @@
 /* The catalogue as the kernel reads it: structure of arrays, all borrowed from the snapshot. */
 typedef struct {
     int32_t videos;
+    int32_t skills;
     int32_t width;
-    const float *embedding;          /* [videos][width], width a multiple of 8 */
+    int32_t more;
+    const float *skill_vector;       /* [skills][width], width a multiple of 8 */
+    const int32_t *skill;            /* [4][videos], a video's first four skills */
+    const float *skill_weight;       /* [4][videos], what each adds to the cosine; 0 where there are fewer */
+    const int32_t *more_video;       /* [more], the skills beyond four, ascending by video */
+    const int32_t *more_skill;
+    const float *more_weight;
     const int32_t *city;             /* [videos], -1 unknown */
     const int32_t *country;          /* [videos], -1 unknown */
     const int32_t *creator;          /* [videos] */
@@ -19,11 +26,16 @@ typedef struct {
     float social_like;
 } tf_world;
 
-/* One bandit's version against one catalogue: score = base + c.d + sqrt(rest + |v + L'd|^2). */
+/* One bandit's version against one catalogue: score = base + c.d + sqrt(rest + |v + L'd|^2).
+   Entry i is the video row[i], or the video i where row is NULL. No score of entry i exceeds
+   peak[i] + p0 * d0 + p1 * d1, with (p0, p1) = (c0, c1) where row is NULL and 0 else; with row, peak descends. */
 typedef struct {
-    const float *base;               /* [videos]; minus infinity where the pool does not admit the video */
-    const float *rest;               /* [videos] */
-    const float *v;                  /* [5][videos] */
+    int32_t entries;
+    const int32_t *row;
+    const float *peak;               /* [entries] */
+    const float *base;               /* [entries]; minus infinity where the pool does not admit the video */
+    const float *rest;               /* [entries] */
+    const float *v;                  /* [5][entries] */
     float c[5];
     float l[25];                     /* lower triangle, row major */
 } tf_table;
@@ -42,6 +54,8 @@ typedef struct {
 /* What one feed writes on; all zero (creator_last: TF_NEVER) between feeds. */
 typedef struct {
     uint8_t *flags;                  /* [videos], which rules refuse it */
+    float *similarity;               /* [videos], skill_similarity; whatever it was between feeds */
+    float *skill_dot;                /* [skills] */
     float *match;                    /* [videos], extended_match */
     float *social;                   /* [videos], social_signal before the cap */
     int32_t *creator_last;           /* [creators], last position of the creator */
@@ -60,7 +74,10 @@ typedef struct {
     uint32_t tie_key;
 } tf_viewer;
 
-/* Spread the viewer's terms and friends over scratch->match and scratch->social. */
+/* The largest score (without the parts of the first `without` pair features that are linear) that each entry may get,
+   over all pair features in [0, 1]: the score is convex in them, so it is at a corner. */
+void tf_peaks(const tf_table *table, int32_t without, float *peak);
+/* Spread the viewer's embedding, terms and friends over scratch->similarity, match and social. */
 void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch);
 /* Zero what tf_spread wrote. */
 void tf_unspread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch);

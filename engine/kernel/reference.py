@@ -90,13 +90,16 @@ class ReferenceSheet:
         world, user = self.world, self.viewer.user
         if user < 0:
             return np.zeros(world.videos, dtype=np.float32)
-        products = world.video_embedding * world.user_embedding[user]
-        lanes = np.zeros((world.videos, 8), dtype=np.float32)
+        products = world.skill_vector * world.user_embedding[user]
+        lanes = np.zeros((len(products), 8), dtype=np.float32)
         for start in range(0, products.shape[1], 8):
             lanes = lanes + products[:, start : start + 8]
-        low, high = lanes[:, :4], lanes[:, 4:]
-        folded = low + high
-        total = (folded[:, 0] + folded[:, 1]) + (folded[:, 2] + folded[:, 3])
+        folded = lanes[:, :4] + lanes[:, 4:]
+        dot = (folded[:, 0] + folded[:, 1]) + (folded[:, 2] + folded[:, 3])
+        total = np.zeros(world.videos, dtype=np.float32)
+        for skill, weight in zip(world.video_skill, world.video_skill_weight, strict=True):
+            total = total + weight * dot[skill]
+        np.add.at(total, world.more_skill_video, world.more_skill_weight * dot[world.more_skill])
         return np.asarray(np.clip(total, ZERO, ONE), dtype=np.float32)
 
     def _match(self) -> Floats:

@@ -53,7 +53,7 @@ def test_viewers_of_different_skills_get_different_affine_items(embedded_engine)
     feeds = [embedded_engine.feed(FeedRequest(user_id=int(world.user_id[v]), seed=3)) for v in viewers]
     chosen = [[item.row for item in feed.items if item.pool == "AU"] for feed in feeds]
     for one in range(3):
-        closeness = [world.user_embedding[v] @ world.video_embedding[chosen[one]].T for v in viewers]
+        closeness = [world.user_embedding[v] @ world.video_embeddings()[chosen[one]].T for v in viewers]
         means = [float(values.mean()) for values in closeness]
         assert means[one] > 0.7
         assert all(means[one] > means[other] + 0.4 for other in range(3) if other != one)

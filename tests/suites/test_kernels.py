@@ -50,7 +50,7 @@ def test_pair_features_follow_the_definition(engine):
     world, user = engine.world, 5
     rows = np.arange(world.videos, dtype=np.int32)
     similarity, match, place, social, chance = engine.kernel.sheet(Viewer.of(world, user, 3)).pair_features(rows).T
-    cosine = np.clip(world.video_embedding @ world.user_embedding[user], 0, 1)
+    cosine = np.clip(world.video_embeddings() @ world.user_embedding[user], 0, 1)
     np.testing.assert_allclose(similarity, cosine, atol=1e-6)
     same_city = (world.video_city == world.user_city[user]) & (world.video_city >= 0)
     same_country = (world.video_country == world.user_country[user]) & (world.video_country >= 0)
@@ -137,7 +137,7 @@ def test_a_wiped_sheet_is_as_new(engine):
 
 def test_ties_break_by_the_seed_and_not_by_row_order(engine):
     world = random_world(1, videos=400)
-    for name in ("video_features", "video_embedding", "video_fresh"):
+    for name in ("video_features", "video_skill_weight", "more_skill_weight", "video_fresh"):
         getattr(world, name)[:] = 0
     flat = Engine(world, Policy.untrained((1.0,)), EngineConfig(au_alpha=0.0), type(engine.kernel))
     tops = []

@@ -33,7 +33,7 @@ def random_world(
         "video_country": random.integers(-1, 3, videos).astype(np.int32),
         "video_fresh": (random.random(videos) < 0.4).astype(np.uint8),
         "video_features": features,
-        "video_embedding": unit(random.normal(size=(videos, width))),
+        **random_skills(random, videos, width),
         "term_start": np.searchsorted(term_of, np.arange(terms + 1)).astype(np.int64),
         "term_video": np.array([pair[1] for pair in pairs], dtype=np.int32),
         "term_weight": np.array([pair[2] for pair in pairs], dtype=np.float32),
@@ -74,6 +74,24 @@ def grouped(owner: Any, owners: int) -> tuple[Any, Any]:
     """Rows by owner: offsets (owners + 1,) and rows."""
     order = np.argsort(owner, kind="stable").astype(np.int32)
     return np.searchsorted(owner[order], np.arange(owners + 1)).astype(np.int64), order
+
+
+def random_skills(random: np.random.Generator, videos: int, width: int) -> dict[str, Any]:
+    """Skills with random unit vectors; a video has none to six of them, weighted so that its vector has length 1."""
+    vectors = unit(random.normal(size=(40, width)))
+    chosen = random.integers(0, len(vectors), (6, videos)).astype(np.int32)
+    weights = random.random((6, videos)) * (np.arange(6)[:, None] < random.integers(0, 7, videos))
+    length = np.linalg.norm(np.einsum("sn,snd->nd", weights, vectors[chosen]), axis=1)
+    weights = (weights / np.where(length > 0, length, 1)).astype(np.float32)
+    more = np.repeat(np.arange(videos, dtype=np.int32), 2)
+    return {
+        "skill_vector": vectors,
+        "video_skill": np.ascontiguousarray(chosen[:4]),
+        "video_skill_weight": np.ascontiguousarray(weights[:4]),
+        "more_skill_video": more,
+        "more_skill": np.ascontiguousarray(chosen[4:].T.ravel()),
+        "more_skill_weight": np.ascontiguousarray(weights[4:].T.ravel()),
+    }
 
 
 def ragged(name: str, random: np.random.Generator, rows: int, values: int, most: int) -> dict[str, Any]:

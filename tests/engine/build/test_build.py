@@ -32,7 +32,7 @@ def test_tiny_worlds_build_with_arrays_of_the_right_shapes(name: str) -> None:
     terms = len(arrays["term_kind"])
     assert arrays["video_features"].shape == (len(VIDEO_COLUMNS), videos)
     assert arrays["video_features"].flags.c_contiguous
-    width = arrays["video_embedding"].shape[1]
+    width = arrays["skill_vector"].shape[1]
     assert width % 8 == 0 and arrays["user_embedding"].shape == (users, width)
     for start, rows in {
         "video_fragment_start": videos,
