@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 1
+FORMAT = 2
 ID = re.compile(r"\d{8}T\d{9}-[0-9a-f]{8}(-\d+)?")
 NAME = re.compile(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*")
 Arrays = Mapping[str, NDArray[Any]]
