@@ -6,6 +6,8 @@ and beside it, once a machine, `talentfeed serve --role work`. Wrong settings en
 """
 
 import sys
+from importlib import import_module
+from typing import Any
 
 from api.settings import ServiceSettings, SettingsError, load, prepare_workers
 
@@ -24,10 +26,17 @@ def _prepared() -> ServiceSettings:
     return settings
 
 
+def _worker_class() -> Any:
+    """`uvicorn_worker.UvicornWorker` with the service's HTTP protocol."""
+    options = {"http": "api.protocol:ProblemProtocol", "access_log": False, "server_header": False}
+    base: Any = import_module("uvicorn_worker").UvicornWorker
+    return type("Worker", (base,), {"CONFIG_KWARGS": {**base.CONFIG_KWARGS, **options}})
+
+
 _settings = _prepared()
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
-worker_class = "uvicorn_worker.UvicornWorker"
+worker_class = _worker_class()
 timeout = 30
 graceful_timeout = int(_settings.drain_seconds + _settings.shutdown_seconds) + 2
 keepalive = 30

@@ -7,7 +7,6 @@ from typing import Any
 from api.errors import ProblemError
 from api.files import read_json
 from api.heartbeats import Heartbeats
-from api.reloads import Reloads
 from api.runtime import Runtime
 from data.snapshot import SnapshotError, SnapshotInfo
 
@@ -20,8 +19,8 @@ DETAILS = ("as_of", "source", "counts", "quarantine")
 class Operations:
     """Reads and writes the small files that the processes share; it never blocks for long."""
 
-    def __init__(self, runtime: Runtime, reloads: Reloads) -> None:
-        self._runtime, self._reloads = runtime, reloads
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime, self._reloads = runtime, runtime.reloads
         self._settings = runtime.settings
         self._heartbeats: Heartbeats = runtime.heartbeats
 

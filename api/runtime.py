@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
-from api import metrics
+from api import metrics, services
 from api.heartbeats import Heartbeats
+from api.reloads import Reloads
 from api.settings import ServiceSettings
 from data.snapshot import SnapshotError, SnapshotStore
 from engine.engine import Engine
@@ -34,6 +35,7 @@ class Runtime:
     def __init__(self, settings: ServiceSettings, snapshots: SnapshotStore, policies: PolicyStore) -> None:
         self.settings, self.snapshots, self.policies = settings, snapshots, policies
         self.heartbeats = Heartbeats(settings.data_dir / "workers")
+        self.reloads = Reloads(settings.data_dir / "reloads")
         self.engine: Engine | None = None
         self.draining = False
         self.generation = 0
@@ -103,13 +105,15 @@ class Runtime:
         except Exception as error:
             self._refused, self.problem = pointers, f"snapshot {pointers[0]} cannot be used: {error}"
             logger.error("%s", self.problem, exc_info=not isinstance(error, SnapshotError))
+            if self.engine is None:
+                self.reloads.request("no snapshot can be used")
 
     def _swap(self, pointers: tuple[str | None, str | None]) -> None:
         """Build the engine of these pointers and put it in use with one assignment."""
         begin = time.perf_counter()
         world = self._world
         if world is None or pointers[0] != self._pointers[0]:
-            world = World.of(self.snapshots.open_current())
+            world = services.open_world(self.snapshots)
         engine = Engine(world, self.policies.load_current(), self.settings.engine)
         self.as_of = datetime.fromisoformat(str(world.details["as_of"]))
         self._world, self.engine, self._pointers = world, engine, pointers

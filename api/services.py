@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from api import logs
 from api.settings import ServiceSettings
-from data.snapshot import SnapshotStore
+from data.snapshot import SnapshotError, SnapshotStore
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from data.sources.base import Source
     from data.sources.mysql_connection import MySQLConfig
     from data.tunnel import Tunnel
+    from engine.world import World
     from tracking.redis_client import RedisConfig
     from tracking.tracker import Tracker
 
@@ -48,13 +49,12 @@ async def serving(settings: ServiceSettings) -> AsyncIterator[Service]:
     from api.feeds import Feeds
     from api.intake import Intake
     from api.operations import Operations
-    from api.reloads import Reloads
     from api.runtime import Runtime
     from tracking.policies import PolicyStore
 
     runtime = Runtime(settings, snapshots(settings), PolicyStore(settings.data_dir / "policies"))
     tracking = tracker(settings)
-    operations = Operations(runtime, Reloads(settings.data_dir / "reloads"))
+    operations = Operations(runtime)
     await runtime.start()
     try:
         yield Service(runtime, Feeds(runtime, tracking), Intake(tracking), operations, admin_token(settings))
@@ -82,6 +82,17 @@ def tracker(settings: ServiceSettings) -> "Tracker":
 def snapshots(settings: ServiceSettings) -> SnapshotStore:
     """The snapshots of this DATA_DIR."""
     return SnapshotStore(settings.data_dir / "snapshots")
+
+
+def open_world(store: SnapshotStore) -> "World":
+    """The current snapshot as the engine sees it. Raises SnapshotError, also for one of another version."""
+    from engine.world import World
+
+    found = store.open_current()
+    try:
+        return World.of(found)
+    except KeyError as error:
+        raise SnapshotError(f"{found.id} was made by another version: it has no array {error}") from None
 
 
 def redis_config(settings: ServiceSettings) -> "RedisConfig | None":

@@ -8,6 +8,7 @@ import sys
 import uvicorn
 
 from api import app, services
+from api.protocol import ProblemProtocol
 from api.settings import SettingsError, load
 
 logger = logging.getLogger("api.worker")
@@ -26,6 +27,7 @@ def main() -> int:
         signal.signal(number, lambda *_: None)  # uvicorn raises what it caught once more at its end
     config = uvicorn.Config(
         app.create(settings),
+        http=ProblemProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -10,6 +10,7 @@ import typer
 from api import services
 from api.settings import ServiceSettings, load
 
+WIDE = 200
 Json = Annotated[bool, typer.Option("--json", help="Answer with JSON.")]
 
 
@@ -40,8 +41,13 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console = Console(markup=False, highlight=False)
-    console.print(table, soft_wrap=not console.is_terminal)
+    terminal = sys.stdout.isatty()
+    console = Console(markup=False, highlight=False, width=None if terminal else WIDE)
+    with console.capture() as text:
+        console.print(table)
+    say("\n".join(line.rstrip() for line in text.get().splitlines() if line.strip()))

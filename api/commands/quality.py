@@ -18,14 +18,13 @@ def quality(
     from data.snapshot import SnapshotError
     from engine.engine import Engine
     from engine.quality import report, sample_viewers
-    from engine.world import World
     from tracking.policies import PolicyStore
 
     read = settings()
     store = services.snapshots(read)
     if store.current_id() is None:
         raise SnapshotError("there is no snapshot yet: run `talentfeed reload` first")
-    world = World.of(store.open_current())
+    world = services.open_world(store)
     engine = Engine(world, PolicyStore(read.data_dir / "policies").load_current(), read.engine)
     measured = report(engine, sample_viewers(world, viewers, seed), seed)
     figures: list[dict[str, Any]] = [{**asdict(figure), "holds": figure.holds} for figure in measured.figures]

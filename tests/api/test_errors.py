@@ -62,6 +62,14 @@ def test_a_length_that_is_a_lie_costs_nothing(server: Server) -> None:
         assert b" 413 " in link.recv(4096)
 
 
+def test_bytes_that_are_no_http_are_answered_with_a_problem(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), 10) as link:
+        link.sendall(b"HELLO\r\n\r\n")
+        answer = link.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in answer
+
+
 def test_one_thousand_and_one_events_are_refused(server: Server) -> None:
     answer = server.http.post("/v1/events", json={"events": [{}] * 1001})
     check(answer, 422, "invalid_request")

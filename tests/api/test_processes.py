@@ -12,6 +12,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
+from data.snapshot import SnapshotStore
 from tests.api.conftest import MakeServer
 from tests.api.server import PATIENCE, ROOT, Server, command
 
@@ -160,3 +163,12 @@ def test_doctor_and_quality_and_db_check_like_the_embedded_service(server: Serve
     assert command("db", "init", **words).returncode == 0
     assert "CREATE TABLE" in command("db", "init", "--dry-run", **words).stdout
     assert command("nonsense").returncode == 2
+
+
+def test_a_snapshot_of_another_version_is_replaced_by_a_new_build(make_server: MakeServer) -> None:
+    running = make_server()
+    store = SnapshotStore(running.data_dir / "snapshots")
+    old = store.publish({"other": np.zeros(3)}, {"as_of": "2026-01-01T00:00:00+00:00"})
+    running.start()
+    assert running.wait_until().json()["snapshot_id"] != old
+    assert f"{old} was made by another version" in running.log.read_text()
