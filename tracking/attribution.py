@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.bandit.policy import LEARNING_POOLS
-from engine.bandit.statistics import Statistics
 from engine.features import scaled
 from tracking.decisions import Decision, Shown
 from tracking.events import FEED_REQUEST, Event
 from tracking.rewards import KINDS, kind_values
+from tracking.state import Bandit
 
 Floats = NDArray[np.float64]
 
@@ -84,19 +84,20 @@ class Lessons:
             elif pool and not np.array_equal(values, before.values[index]):
                 self._revised[pool].append((decision, index, before.values[index], values))
 
-    def teach(self, statistics: Mapping[str, Statistics]) -> int:
+    def teach(self, bandits: Mapping[str, Bandit]) -> int:
         """Add everything to the bandits' sums; how many positions were observed or revised."""
         for pool, examined in self._examined.items():
-            x, items = _inputs([(decision, index) for decision, index, _ in examined])
-            statistics[pool].observe(x, np.array([values for _, _, values in examined]), items)
+            x, items, moments = _inputs([(decision, index) for decision, index, _ in examined])
+            bandits[pool].observe(x, np.array([values for _, _, values in examined]), items, moments)
         for pool, revised in self._revised.items():
-            x, items = _inputs([(decision, index) for decision, index, _, _ in revised])
+            x, items, moments = _inputs([(decision, index) for decision, index, _, _ in revised])
             before, after = (np.array([entry[side] for entry in revised]) for side in (2, 3))
-            statistics[pool].revise(x, before, after, items)
+            bandits[pool].revise(x, before, after, items, moments)
         return sum(map(len, self._examined.values())) + sum(map(len, self._revised.values()))
 
 
-def _inputs(places: list[tuple[Decision, int]]) -> tuple[Floats, NDArray[np.int64]]:
-    """Scaled features (m, 18) and video ids (m,) of these positions."""
+def _inputs(places: list[tuple[Decision, int]]) -> tuple[Floats, NDArray[np.int64], Floats]:
+    """Scaled features (m, 18), video ids (m,) and moments (m,), when the feed was served, of these positions."""
     x = scaled(np.array([decision.features[index] for decision, index in places]))
-    return x, np.array([decision.shown[index].id for decision, index in places], dtype=np.int64)
+    items = np.array([decision.shown[index].id for decision, index in places], dtype=np.int64)
+    return x, items, np.array([decision.served_at.timestamp() for decision, _ in places])

@@ -1,31 +1,29 @@
-"""What the bandits know is a fold over the logs past a watermark.
+"""What the bandits know is a fold over the logs past a watermark (`fold`), saved together with it (`policies`).
 
-What a feed taught is a function of the set of acts on it (`attribution`). A step of the fold reads the rows past the
-watermark and, of every feed they touch, all rows: it takes what the feed had taught before (from rows up to the old
-watermark) from what it teaches now (up to the new one) and adds the difference to the sums. Nothing is kept aside, so
-learning in any batches, after any crash, or again from nothing gives the same sums up to rounding. A record that comes
-after acts on its feed is a touched feed like any other, so acts may be flushed before or after it.
-
-Rows appear in the order of their ids (see `mysql_sink`), so nothing can slip in behind a watermark.
+Whatever ends a learner at whatever moment, the next one goes on from the last published state, and nothing is learnt
+twice or left out.
 """
 
-import fcntl
 import logging
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracking.attribution import NOTHING, Lessons, is_act, outcome
-from tracking.events import Event
-from tracking.policies import PolicyStore, State
+from tracking.fold import skip, step, strange_logs
+from tracking.policies import PolicyStore
 from tracking.sink import Sink
+from tracking.state import State
 
 log = logging.getLogger(__name__)
 
 STEP = 5000
+STEPS_A_CALL = 40
 KEPT_VERSIONS = 20
+
+
+class LearnerError(Exception):
+    """Learning cannot go on by itself; the message says why and what helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,80 +37,126 @@ class LearnReport:
 
 
 class Learner:
-    """Learns from `sink` and publishes into `folder` (a `PolicyStore`). `step` bounds the rows read at once."""
+    """Learns from `sink` and publishes into `folder` (a `PolicyStore`).
 
-    def __init__(self, sink: Sink, folder: Path, *, step: int = STEP) -> None:
-        self._sink, self._folder, self._step = sink, folder, step
+    Parameters
+    ----------
+    sink, folder : the logs, and where policies lie
+    step : most rows of each log that are read at once
+    half_lives : days by pool after which an examined item counts half; absent or 0: for ever. Sums that were begun
+        with other ones keep theirs until `rebuild`
+    """
+
+    def __init__(
+        self, sink: Sink, folder: Path, *, step: int = STEP, half_lives: Mapping[str, float] | None = None
+    ) -> None:
+        self._sink, self._step, self._half_lives = sink, step, half_lives
         self._store = PolicyStore(folder)
         self._state: State | None = None
+        self._stamp: tuple[str | None, int, int] | None = None
 
     def learn(self) -> LearnReport:
-        """Learn all that is new and publish it. Raises SinkUnavailableError; the next call goes on from the last state.
+        """Learn what is new and publish it; nothing while frozen. A long backlog takes several calls.
 
-        One learner at a time: a second one waits, then finds the first one's state.
+        Raises SinkUnavailableError, LearnerError, or PolicyError when another process holds the policies; the next
+        call goes on from the last state.
         """
         with self._alone():
-            state = self._current()
-            rows = lessons = 0
-            while (read := self._fold(state)) is not None:
-                rows, lessons = rows + read[0], lessons + read[1]
-                self._store.publish(state)
+            state, rows, lessons = self._current(), 0, 0
+            if not self._store.frozen:
+                self._check(state)
+                for _ in range(STEPS_A_CALL):
+                    done = step(self._sink, state, self._step)
+                    if done is None:
+                        break
+                    rows, lessons = rows + done.rows, lessons + done.lessons
+                    self._publish(state)
+                if not rows and self._store.current_version() not in (None, state.version):
+                    self._publish(state)  # the rewards' weights are other ones now
             if rows:
                 self._store.prune(KEPT_VERSIONS)
-                log.info("learnt %d lessons from %d rows: policy %s", lessons, rows, state.version)
-            return LearnReport(rows, lessons, state.unattributed, state.version)
+                log.info("learnt %d lessons from %d rows: policy %s", lessons, rows, self._store.current_version())
+            return LearnReport(rows, lessons, state.unattributed, self._store.current_version() or state.version)
 
-    def rebuild(self) -> LearnReport:
-        """Learn everything again from nothing and publish that; the live state stays until it is done."""
+    def rebuild(self, tell: Callable[[int], None] = lambda rows: None) -> LearnReport:
+        """Learn all of the logs again from nothing and publish that; `tell` hears how many rows were read so far.
+
+        The live state stays until it is done, and others may learn meanwhile.
+        """
+        state, rows, lessons = State.empty(self._half_lives), 0, 0
+        while done := step(self._sink, state, self._step):
+            rows, lessons = rows + done.rows, lessons + done.lessons
+            tell(rows)
         with self._alone():
-            state, rows, lessons = State(), 0, 0
-            while (read := self._fold(state)) is not None:
-                rows, lessons = rows + read[0], lessons + read[1]
-            self._state = state
-            return LearnReport(rows, lessons, state.unattributed, self._store.publish(state))
+            while done := step(self._sink, state, self._step):
+                rows, lessons = rows + done.rows, lessons + done.lessons
+            version = self._publish(state)
+        log.info("learnt again from nothing: %d lessons from %d rows: policy %s", lessons, rows, version)
+        return LearnReport(rows, lessons, state.unattributed, version)
+
+    def reset(self) -> LearnReport:
+        """Forget everything: what is in the logs now never teaches again, but by `rebuild`."""
+        with self._alone():
+            state = State.empty(self._half_lives)
+            skip(self._sink, state, self._step)
+            version = self._publish(state)
+            self._store.prune(1)
+        log.warning("the bandits were reset; the logs teach from row %d on", state.feed_row + 1)
+        return LearnReport(0, 0, 0, version)
+
+    def adopt(self, state: State) -> LearnReport:
+        """Make an imported state the live one.
+
+        One that was learnt from these logs goes on where it ended. One from other logs is a beginning, to which these
+        logs add what they gather from now on.
+        """
+        with self._alone():
+            if strange_logs(self._sink, state) or not self._sink.feeds_after(state.feed_row - 1, 1):
+                state = State(state.bandits)
+                skip(self._sink, state, self._step)
+            version = self._publish(state)
+        log.warning("an imported state is live: policy %s", version)
+        return LearnReport(0, 0, state.unattributed, version)
 
     @property
     def state(self) -> State:
         """The state as of the last call, or as it lies in the folder."""
-        return self._state or self._store.load_state()
+        return self._state or self._store.load_state() or State.empty(self._half_lives)
+
+    @property
+    def problem(self) -> str:
+        """What an operator should know about the live state; empty when all is well."""
+        wanted = {pool: float((self._half_lives or {}).get(pool, 0.0)) for pool in self.state.half_lives}
+        for pool, days in self.state.half_lives.items():
+            if days != wanted[pool]:
+                said = f"{pool}_HALF_LIFE_DAYS is {wanted[pool]:g}, but what it knows was learnt with {days:g}"
+                return f"{said}: run `talentfeed learner rebuild`"
+        return ""
 
     def _current(self) -> State:
         """The state in memory while it is the live one, else the live one."""
-        if self._state is None or self._state.version != (self._store.current_version() or "untrained"):
-            self._state = self._store.load_state()
+        if self._state is None or self._stamp != self._store.stamp():
+            self._state = self._store.load_state() or State.empty(self._half_lives)
+            self._stamp = self._store.stamp()
+            if not self._state.updates:
+                for pool, bandit in State.empty(self._half_lives).bandits.items():
+                    self._state.bandits[pool] = bandit
         return self._state
 
-    def _fold(self, state: State) -> tuple[int, int] | None:
-        """One step, in place: (rows, lessons), or None when there is nothing new."""
-        fresh = self._sink.activities_after(state.activity_row, self._step)
-        feeds = self._sink.feeds_after(state.feed_row, self._step)
-        if not fresh and not feeds:
-            return None
-        activity_row = fresh[-1][0] if fresh else state.activity_row
-        feed_row = feeds[-1][0] if feeds else state.feed_row
-        touched = {event.feed_id for _, event in fresh if event.feed_id and is_act(event)}
-        touched |= {feed_id for _, feed_id in feeds}
-        acts: defaultdict[str, list[tuple[int, Event]]] = defaultdict(list)
-        for row, event in self._sink.activities_of(touched, activity_row):
-            if is_act(event):
-                acts[event.feed_id or ""].append((row, event))
-        lessons = Lessons()
-        for row, decision in self._sink.decisions_of(acts.keys(), feed_row):
-            known = acts[decision.feed_id]
-            earlier = [event for at, event in known if at <= state.activity_row] if row <= state.feed_row else []
-            before = outcome(decision, earlier) if earlier else NOTHING
-            after = outcome(decision, [event for _, event in known])
-            lessons.add(decision, before, after)
-            state.attributed += after.acts - before.acts
-        state.acts += sum(is_act(event) for _, event in fresh)
-        state.activity_row, state.feed_row = activity_row, feed_row
-        return len(fresh) + len(feeds), lessons.teach(state.statistics)
+    def _check(self, state: State) -> None:
+        strange = strange_logs(self._sink, state)
+        if strange:
+            said = f"these are not the logs that the bandits were taught from ({strange})"
+            raise LearnerError(f"{said}: run `talentfeed learner rebuild`")
+
+    def _publish(self, state: State) -> str:
+        version = self._store.publish(state)
+        self._state, self._stamp = state, self._store.stamp()
+        return version
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with self._store.alone():
             try:
                 yield
             except BaseException:

@@ -1,74 +1,35 @@
-"""Published bandit states in a folder: `<version>.npz` and the pointer file `CURRENT`.
+"""Published bandit states in a folder: `<version>.npz`, the pointer file `CURRENT`, and `FROZEN` while nobody learns.
 
 A file holds the sums *and* the watermark up to which the logs are in them, so the two cannot part. Its version names
 the sums' content: a state that only saw more rows without learning from them keeps its version, and nobody reloads.
 """
 
-import hashlib
-import io
+import fcntl
 import logging
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
-from zipfile import BadZipFile
 
-import numpy as np
-import orjson
-
-from engine.bandit.policy import LEARNING_POOLS, Policy
-from engine.bandit.statistics import Statistics
-from tracking.rewards import KINDS, WEIGHTS
+from engine.bandit.policy import Policy
+from tracking.rewards import WEIGHTS
 from tracking.segments import sync_folder
+from tracking.state import UNTRAINED, State
+from tracking.state_file import StateFileError, dump, load
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile)
+LOCK_SECONDS = 10.0
 
 
 class PolicyError(Exception):
-    """A policy file cannot be used; the message names it."""
-
-
-def _untaught() -> dict[str, Statistics]:
-    return {pool: Statistics.empty(len(KINDS)) for pool in LEARNING_POOLS}
-
-
-@dataclass(slots=True, eq=False)
-class State:
-    """What the logs taught up to a watermark: the last rows of `activity_log` and `feed_log` that are in the sums.
-
-    `acts` counts viewers' acts in those rows, `attributed` those that found their feed.
-    """
-
-    statistics: dict[str, Statistics] = field(default_factory=_untaught)
-    activity_row: int = 0
-    feed_row: int = 0
-    acts: int = 0
-    attributed: int = 0
-
-    @property
-    def unattributed(self) -> int:
-        """Acts that belong to no feed known so far."""
-        return self.acts - self.attributed
-
-    @property
-    def version(self) -> str:
-        """`untrained`, or the number of examined items and a hash of the sums."""
-        examined = int(sum(sums.count for sums in self.statistics.values()))
-        if not examined:
-            return "untrained"
-        content = hashlib.sha256("".join(KINDS).encode() + np.array(WEIGHTS).tobytes())
-        for name, array in sorted(_arrays(self.statistics).items()):
-            content.update(name.encode() + np.ascontiguousarray(array).tobytes())
-        return f"{examined:010d}-{content.hexdigest()[:12]}"
+    """A policy cannot be used or changed now; the message says why."""
 
 
 class PolicyStore:
-    """Policies in `folder`, shared by processes: one writes, all read."""
+    """Policies in `folder`, shared by processes: who holds `alone` writes, all read."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -80,68 +41,82 @@ class PolicyStore:
         except FileNotFoundError:
             return None
 
+    def stamp(self) -> tuple[str | None, int, int]:
+        """Changes whenever somebody publishes a state, be it of the same version."""
+        version = self.current_version()
+        try:
+            found = (self._folder / f"{version}.npz").stat()
+        except FileNotFoundError:
+            return version, 0, 0
+        return version, found.st_ino, found.st_mtime_ns
+
     def load_current(self) -> Policy:
         """The live policy; the newest good one if that is damaged; the untrained one before the first."""
-        for version in self._candidates():
-            try:
-                state = self._load(version)
-            except PolicyError as error:
-                log.error("%s", error)
-                continue
-            return Policy(version, state.statistics, WEIGHTS)
-        return Policy.untrained(WEIGHTS)
+        version, state = self._newest_good()
+        return state.policy(version or UNTRAINED) if state else Policy.untrained(WEIGHTS)
 
-    def load_state(self) -> State:
-        """The live state to learn on from. A damaged one counts as none: the logs teach it again."""
-        version = self.current_version()
-        if version is None:
-            return State()
-        try:
-            return self._load(version)
-        except PolicyError as error:
-            log.error("%s: learning again from the logs", error)
-            return State()
+    def load_state(self) -> State | None:
+        """The live state, to learn on from. The newest good one if that is damaged: the logs teach it what it lacks."""
+        return self._newest_good()[1]
 
     def publish(self, state: State) -> str:
         """Make a state live, durably; its version. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        version, memory = state.version, io.BytesIO()
-        details = {"format": FORMAT, "kinds": list(KINDS), "weights": list(WEIGHTS)}
-        details |= {name: getattr(state, name) for name in ("activity_row", "feed_row", "acts", "attributed")}
-        arrays: dict[str, Any] = _arrays(state.statistics)
-        np.savez(memory, details=np.frombuffer(orjson.dumps(details), dtype=np.uint8), **arrays)
-        self._replace(f"{version}.npz", memory.getvalue())
+        version = state.version
+        self._replace(f"{version}.npz", dump(state))
         if self.current_version() != version:
             self._replace("CURRENT", f"{version}\n".encode())
         return version
 
     def prune(self, keep: int) -> None:
-        """Delete all but the newest `keep` versions and the live one."""
-        for version in self._versions()[keep:]:
-            if version != self.current_version():
-                (self._folder / f"{version}.npz").unlink(missing_ok=True)
+        """Delete all but the newest `keep` versions and the live one, and what a crash left half written.
+
+        Only for who holds `alone`.
+        """
+        live = self.current_version()
+        for version in [version for version in self._versions() if version != live][max(0, keep - 1) :]:
+            (self._folder / f"{version}.npz").unlink(missing_ok=True)
+        for path in self._folder.glob("*.tmp-*"):
+            path.unlink(missing_ok=True)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether learning is halted."""
+        return (self._folder / "FROZEN").exists()
+
+    def freeze(self, frozen: bool) -> None:
+        """Halt learning, or let it go on with what the logs gathered meanwhile."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if frozen:
+            (self._folder / "FROZEN").touch()
+        else:
+            (self._folder / "FROZEN").unlink(missing_ok=True)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only writer. Raises PolicyError when another one does not end in time."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        limit = time.monotonic() + LOCK_SECONDS
+        with (self._folder / ".lock").open("w") as file:
+            while not _locked(file.fileno()):
+                if time.monotonic() > limit:
+                    raise PolicyError(f"{self._folder}: another process has been writing for {LOCK_SECONDS:.0f} s")
+                time.sleep(0.02)
+            yield
+
+    def _newest_good(self) -> tuple[str | None, State | None]:
+        current = self.current_version()
+        for version in [] if current is None else dict.fromkeys([current, *self._versions()]):
+            try:
+                return version, load(self._folder / f"{version}.npz")
+            except StateFileError as error:
+                log.error("%s", error)
+        return None, None
 
     def _versions(self) -> list[str]:
         """Versions in the folder, newest first."""
         found = self._folder.glob("*.npz") if self._folder.is_dir() else ()
-        return [path.stem for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
-
-    def _candidates(self) -> list[str]:
-        current = self.current_version()
-        return [] if current is None else list(dict.fromkeys([current, *self._versions()]))
-
-    def _load(self, version: str) -> State:
-        path = self._folder / f"{version}.npz"
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                details = orjson.loads(file["details"].tobytes())
-                if details.pop("format") != FORMAT or details.pop("kinds") != list(KINDS):
-                    raise ValueError("it was made for another format or other reward kinds")
-                details.pop("weights")
-                sums = {pool: Statistics.of_arrays(_of_pool(file, pool)) for pool in LEARNING_POOLS}
-        except UNREADABLE as error:
-            raise PolicyError(f"policy {path} cannot be used: {error}") from error
-        return State(sums, **details)
+        return [path.stem for path in sorted(found, key=_changed, reverse=True)]
 
     def _replace(self, name: str, content: bytes) -> None:
         """Write a file so that it is there whole or not at all."""
@@ -154,9 +129,16 @@ class PolicyStore:
         sync_folder(self._folder)
 
 
-def _arrays(statistics: Mapping[str, Statistics]) -> dict[str, Any]:
-    return {f"{pool}.{name}": array for pool, sums in statistics.items() for name, array in sums.to_arrays().items()}
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
-def _of_pool(file: Mapping[str, Any], pool: str) -> dict[str, Any]:
-    return {name.partition(".")[2]: file[name] for name in file if name.startswith(f"{pool}.")}
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

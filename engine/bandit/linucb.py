@@ -84,13 +84,15 @@ def effect_deviation(item_residual: Floats, item_count: Floats, variance: float,
 
     With residual means e_i over n_i examinations of m items, n in all: E[sum n_i e_i^2] = n tau^2 + m (s^2 - tau^2),
     where s^2 is the residual variance. Below `LEAST_REPEATS` repeated examinations the prior stands.
+    Where older examinations weigh less, n_i are sums of weights and an item that has faded counts in m by its n_i.
     Source: the analysis-of-variance estimator of a one-way random effect (Searle, Casella and McCulloch 1992, ch. 3).
     """
-    repeats = float(item_count.sum()) - len(item_count)
+    items = float(np.minimum(item_count, 1.0).sum())
+    repeats = float(item_count.sum()) - items
     if repeats < LEAST_REPEATS:
         return prior
     between = float((item_residual**2 / item_count).sum())
-    estimate = (between - len(item_count) * variance) / repeats
+    estimate = (between - items * variance) / repeats
     return float(np.sqrt(np.clip(estimate, DEVIATION_RANGE[0] ** 2, DEVIATION_RANGE[1] ** 2)))
 
 

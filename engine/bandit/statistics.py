@@ -24,7 +24,7 @@ class Statistics:
     ----------
     gram : (18, 18), sum of x x' (without the ridge)
     moment : (K, 18), sum of r_k x per reward kind
-    count : number of examined items
+    count : number of examined items (each counts its weight, where older ones weigh less)
     square : (K, K), sum of r_k r_l, from which the sum of squared rewards follows for any weights
     item_id : (M,), ascending video ids that were ever examined
     item_count : (M,), examinations of each
@@ -67,31 +67,47 @@ class Statistics:
         """Number of reward kinds, K."""
         return int(self.moment.shape[0])
 
-    def observe(self, x: Floats, rewards: Floats, items: Ids) -> None:
+    def observe(self, x: Floats, rewards: Floats, items: Ids, weights: Floats | None = None) -> None:
         """Learn `m` examined items: x (m, 18) already scaled, rewards (m, K) in [0, 1], items (m,) video ids.
 
-        Raises ValueError naming the argument when a shape is wrong or a value is not finite.
+        `weights` (m,) is what each counts, 1 by default. Raises ValueError naming the argument when a shape is wrong
+        or a value is not finite.
         """
         x, rewards, items = self._checked("x", x), self._checked("rewards", rewards), np.asarray(items, dtype=np.int64)
-        self._same_length(x, rewards, items)
-        self.gram += x.T @ x
-        self.moment += rewards.T @ x
-        self.count += float(len(items))
-        self.square += rewards.T @ rewards
+        weight = _column(weights, len(items))
+        self._same_length(x, rewards, items, weight)
+        self.gram += (weight * x).T @ x
+        self.moment += (weight * rewards).T @ x
+        self.count += float(weight.sum())
+        self.square += (weight * rewards).T @ rewards
         rows = self._rows_of(items)
-        np.add.at(self.item_count, rows, 1.0)
-        np.add.at(self.item_reward, rows, rewards)
-        np.add.at(self.item_features, rows, x)
+        np.add.at(self.item_count, rows, weight[:, 0])
+        np.add.at(self.item_reward, rows, weight * rewards)
+        np.add.at(self.item_features, rows, weight * x)
 
-    def revise(self, x: Floats, before: Floats, after: Floats, items: Ids) -> None:
+    def revise(self, x: Floats, before: Floats, after: Floats, items: Ids, weights: Floats | None = None) -> None:
         """A later act on items learnt already: rewards move from `before` to `after` (m, K); x counts only once."""
         x, before, after = self._checked("x", x), self._checked("before", before), self._checked("after", after)
         items = np.asarray(items, dtype=np.int64)
-        self._same_length(x, before, items)
+        weight = _column(weights, len(items))
+        self._same_length(x, before, items, weight)
         self._same_length(x, after, items)
-        self.moment += (after - before).T @ x
-        self.square += after.T @ after - before.T @ before
-        np.add.at(self.item_reward, self._rows_of(items), after - before)
+        self.moment += (weight * (after - before)).T @ x
+        self.square += (weight * after).T @ after - (weight * before).T @ before
+        np.add.at(self.item_reward, self._rows_of(items), weight * (after - before))
+
+    def scale(self, factor: float) -> None:
+        """Let everything learnt so far count `factor` times as much; exact when it is a power of two."""
+        for name in self.__slots__:
+            if name != "item_id":
+                setattr(self, name, getattr(self, name) * factor)
+
+    def without_faded(self, least: float = 1e-6) -> "Statistics":
+        """A copy without the sums of items that count less than `least` examinations."""
+        kept = self.item_count >= least
+        rows = {name: np.array(getattr(self, name)[kept]) for name in self.__slots__ if name.startswith("item_")}
+        return Statistics(gram=self.gram.copy(), moment=self.moment.copy(), count=self.count,
+                          square=self.square.copy(), **rows)  # fmt: skip
 
     def merge(self, other: "Statistics") -> None:
         """Add another bandit's sums to these; the order of merging does not matter."""
@@ -145,3 +161,8 @@ class Statistics:
             self.item_reward = np.insert(self.item_reward, place, 0.0, axis=0)
             self.item_features = np.insert(self.item_features, place, 0.0, axis=0)
         return np.searchsorted(self.item_id, items)
+
+
+def _column(weights: Floats | None, length: int) -> Floats:
+    """Weights as a column (m, 1); ones when there are none."""
+    return np.ones((length, 1)) if weights is None else np.asarray(weights, dtype=np.float64).reshape(-1, 1)

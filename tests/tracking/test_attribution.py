@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.bandit.policy import LEARNING_POOLS
-from engine.bandit.statistics import Statistics
 from engine.features import scaled
 from tests.tracking.worlds import decision, event
 from tracking.attribution import Lessons, outcome
 from tracking.decisions import Decision
 from tracking.events import Event
 from tracking.learner import Learner
-from tracking.policies import PolicyStore, State
+from tracking.policies import PolicyStore
+from tracking.state import State, bandits
 from tracking.rewards import KINDS, WEIGHTS
 from tracking.sqlite_sink import SqliteSink
 
@@ -174,8 +174,7 @@ def test_a_crash_between_learning_and_publishing_is_repaired_by_the_logs(
 
 
 def test_lessons_without_anything_change_nothing() -> None:
-    sums = {pool: Statistics.empty(len(KINDS)) for pool in LEARNING_POOLS}
-    assert Lessons().teach(sums) == 0
+    assert Lessons().teach(bandits()) == 0
 
 
 def test_rows_without_lessons_keep_the_version(tmp_path: Path) -> None:
