@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engine import randomness
 from engine.config import EngineConfig
 from engine.feed_types import FeedRequest
-from engine.kernel.base import EVERY_FLAG, Floats, Kernel, Ranked, Rows, Viewer
+from engine.kernel.base import EVERY_FLAG, Draft, Drafted, Floats, Kernel, Ranked, Rows, Source, Viewer
 from engine.rules.creator_window import CreatorWindow
 from engine.rules.table import FLAGS, RULES, Rung, ladder
 
@@ -82,6 +82,27 @@ class Board:
             if len(found) == limit or ranked.complete:
                 return Allowed(ranked.rows[found], ranked.scores[found])
             (self.lists[key],) = self.sheet.rank([pool], [4 * len(ranked.rows)], self.rung.mask)
+
+    def draft(self, sources: tuple[Source, ...], slots: bytes, turned: bytes) -> Drafted | None:
+        """Let the kernel fill the whole feed; None where a rule would have to give way."""
+        config, first = self.config, self.ladder[0]
+        return self.sheet.draft(
+            Draft(
+                seed=self.request.seed,
+                sources=sources,
+                ranked={pool: ranked for (pool, mask), ranked in self.lists.items() if mask == first.mask},
+                slots=slots,
+                turned=turned,
+                open_videos=self.open_videos,
+                window=first.window,
+                recent=self.creator_window.recent,
+                explore_rate=config.explore_rate,
+                flow_random=config.fw_random,
+                flow_bonus=config.fw_temporal,
+                flow_flags=self.flow_flags,
+                repeat_flag=FLAGS["no_repeat"],
+            )
+        )
 
     def allowed_flows(self) -> Rows:
         """Rows of the flows that no rule refuses at this slot."""

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.assemble import Placed, assemble
+from engine.assemble import Placed, assemble, draft
 from engine.bandit.score_table import Formula
 from engine.board import Board
 from engine.config import EngineConfig
 from engine.features import DIMENSIONS, PAIR_COLUMNS, VIDEO_COLUMNS
-from engine.feed_types import Feed, FeedItem, FeedRequest
+from engine.feed_types import Feed, FeedItem, FeedRequest, Relaxation
 from engine.kernel.base import Kernel
 from engine.plan import plan
 from engine.pools.table import BANDIT_POOLS
@@ -25,7 +25,11 @@ def serve(
     board = gather(kernel, config, request)
     try:
         rank(board)
-        placed, relaxed = assemble(board, slots)
+        placed, relaxed = draft(board, slots), list[Relaxation]()
+        if placed is None:
+            board.close()
+            board = gather(kernel, config, request)
+            placed, relaxed = assemble(board, slots)
         features = features_of(board, placed)
     finally:
         board.close()

@@ -49,6 +49,47 @@ class Ranked:
     complete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A pool as a draft sees it: its name, how it picks ("flows" and "explore" beside `engine.pools.picks.Pick`)."""
+
+    pool: str
+    pick: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A feed to fill while every rule holds: slots as indices of `sources`, which turn, and what the rules know.
+
+    `recent` are creators of earlier items with their positions, oldest first.
+    """
+
+    seed: int
+    sources: tuple[Source, ...]
+    ranked: Mapping[str, Ranked]
+    slots: bytes
+    turned: bytes
+    open_videos: int
+    window: int
+    recent: Sequence[tuple[int, int]]
+    explore_rate: float
+    flow_random: float
+    flow_bonus: float
+    flow_flags: NDArray[np.uint8]
+    repeat_flag: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A filled draft, a list entry a slot: rows, whether EXPLORE took it, scores (of no meaning where so), chances."""
+
+    rows: list[int]
+    explored: list[bool]
+    scores: list[float]
+    chances: list[float]
+
+
 class Sheet(Protocol):
     """What one feed writes on: which rows are refused, where each creator was last placed. Used by one feed at a time.
 
@@ -69,6 +110,12 @@ class Sheet(Protocol):
 
     def open_rows(self, creators: Rows, mask: int) -> int:
         """How many rows of these creators are clear under `mask`."""
+
+    def draft(self, draft: Draft) -> Drafted | None:
+        """Fill the whole feed as `engine.assemble` would while no rule has to give way.
+
+        None where one would, or where this kernel cannot tell: then `wipe`, and assemble the plain way.
+        """
 
     def pair_features(self, rows: Rows) -> Floats:
         """The pair features of rows, (len(rows), 5), in the order of `engine.features.PAIR_COLUMNS`."""

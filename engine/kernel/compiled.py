@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from engine.bandit.score_table import ScoreTable
 from engine.kernel._kernel import ffi, lib
-from engine.kernel.base import NEVER, Floats, Ranked, Rows, Viewer
+from engine.kernel.base import NEVER, Draft, Drafted, Floats, Ranked, Rows, Viewer
+from engine.kernel.draft import Answer, c_draft
 from engine.kernel.order import Ordered
 from engine.world import Array, World
 
@@ -115,6 +116,16 @@ class CompiledSheet:
     def open_rows(self, creators: Rows, mask: int) -> int:
         c_creators = pointer("int32_t", creators)
         return int(lib.tf_open_rows(self.kernel.c_world, self.c_scratch, c_creators, len(creators), mask))
+
+    def draft(self, draft: Draft) -> Drafted | None:
+        size = len(draft.slots)
+        answer = Answer(size)
+        c_feed, kept = c_draft(self.kernel.world, draft, answer)
+        filled = lib.tf_draft(self.kernel.c_world, self.c_scratch, c_feed)
+        videos = [draft.sources[slot].pick != "flows" for slot in draft.slots[:filled]]
+        self.marked.append(answer.rows[:filled][np.array(videos, dtype=np.bool_)])
+        del kept
+        return answer.drafted() if filled == size else None
 
     def pair_features(self, rows: Rows) -> Floats:
         features = np.empty((len(rows), 5), dtype=np.float32)

@@ -6,6 +6,7 @@
  */
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include "kernel.h"
 
@@ -408,3 +409,5 @@ void tf_pair_features(const tf_world *world, const tf_viewer *viewer, const tf_s
         for (int p = 0; p < PAIRS; p++) features[i * PAIRS + p] = d[p][0];
     }
 }
+
+#include "draft.c"

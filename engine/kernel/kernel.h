@@ -95,3 +95,45 @@ int32_t tf_open_rows(const tf_world *world, const tf_scratch *scratch, const int
 /* The five pair features of rows, [count][5]. */
 void tf_pair_features(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, const int32_t *rows,
                       int32_t count, float *features);
+
+enum { TF_SOFTMAX, TF_TOP, TF_UNIFORM, TF_FLOWS, TF_EXPLORE };
+
+/* A pool as tf_draft uses it: how it picks, among how many, and its ranked candidates (videos only). */
+typedef struct {
+    int32_t pick;
+    int32_t limit;
+    int32_t complete;                /* whether no further candidate exists */
+    int32_t count;
+    const int32_t *rows;
+    const float *scores;
+} tf_pool;
+
+/* A feed to fill while every rule holds. */
+typedef struct {
+    uint64_t seed;
+    int32_t size;
+    int32_t window;
+    int32_t open_videos;             /* how many videos have no flag */
+    int32_t recent;                  /* creators of the items before, oldest first; room for size more */
+    int32_t *recent_creator;
+    int32_t *recent_position;
+    double explore_rate;
+    double flow_random;
+    double flow_bonus;
+    const uint8_t *slot;             /* [size], index in pools */
+    const uint8_t *turned;           /* [size] */
+    const tf_pool *pools;
+    int32_t flows;
+    uint8_t repeat_flag;
+    uint8_t *flow_flags;             /* [flows] */
+    const int32_t *flow_creator;
+    const float *flow_temporal;
+    int32_t *row;                    /* answer, [size] */
+    uint8_t *explored;               /* answer, [size] */
+    double *score;                   /* answer, [size]; of explored items meaningless */
+    double *chance;                  /* answer, [size] */
+} tf_feed;
+
+/* Fill the slots in order; returns how many it filled. It stops where a slot's own pool has nothing left, or its ranked
+   candidates do not reach deep enough: then the plain way of `engine.assemble` starts anew. */
+int32_t tf_draft(const tf_world *world, tf_scratch *scratch, tf_feed *feed);

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.bandit.score_table import ScoreTable
-from engine.kernel.base import NEVER, Floats, Ranked, Rows, Viewer
+from engine.kernel.base import NEVER, Draft, Drafted, Floats, Ranked, Rows, Viewer
 from engine.world import Array, World
 
 ONE, HALF, ZERO = np.float32(1), np.float32(0.5), np.float32(0)
@@ -55,6 +55,9 @@ class ReferenceSheet:
 
     def open_rows(self, creators: Rows, mask: int) -> int:
         return int(((self.flags & mask) == 0)[np.isin(self.world.video_creator, creators)].sum())
+
+    def draft(self, draft: Draft) -> Drafted | None:
+        return None
 
     def pair_features(self, rows: Rows) -> Floats:
         return np.ascontiguousarray(self.pairs[:, rows].T)

@@ -7,6 +7,7 @@ from engine.bandit.score_table import Formula, no_bonus
 from engine.config import EngineConfig
 from engine.features import INDEX
 from engine.pools.base import BanditPool
+from engine.pools.picks import Pick
 from engine.world import World
 
 
@@ -15,6 +16,7 @@ class AffineToUser(BanditPool):
 
     name = "AU"
     borrows = ("NU", "EXPLORE")
+    pick = Pick.TOP
 
     def formula(self, config: EngineConfig) -> Formula:
         bonus = no_bonus()
@@ -27,6 +29,3 @@ class AffineToUser(BanditPool):
 
     def limit(self, config: EngineConfig) -> int:
         return 1
-
-    def probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.ones(1)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from engine.bandit.score_table import Formula
 from engine.board import Board
 from engine.config import EngineConfig
+from engine.kernel.base import Source
+from engine.pools.picks import Pick, pick_index, probabilities
 from engine.world import World
 
 
@@ -29,6 +31,9 @@ class Pool(Protocol):
     kind: str
     borrows: tuple[str, ...]
 
+    def source(self, config: EngineConfig) -> Source | None:
+        """How the kernel may draft for this pool; None for a pool with a way of its own."""
+
     def choose(self, board: Board) -> Choice | None:
         """Take one of the candidates that no rule refuses at the board's slot, or None where none is left."""
 
@@ -37,11 +42,15 @@ class Pool(Protocol):
 
 
 class BanditPool(ABC):
-    """A pool whose candidates a LinUCB bandit scores, with the pool's own bonuses on top (`formula`)."""
+    """A pool whose candidates a LinUCB bandit scores, with the pool's own bonuses on top (`formula`).
+
+    `pick` says how it picks among the `limit` best that no rule refuses.
+    """
 
     name: str
     kind = "video"
     borrows: tuple[str, ...]
+    pick: Pick
 
     @abstractmethod
     def formula(self, config: EngineConfig) -> Formula:
@@ -55,31 +64,18 @@ class BanditPool(ABC):
     def limit(self, config: EngineConfig) -> int:
         """How many of the best candidates the choice is among."""
 
-    @abstractmethod
-    def probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The chance of each candidate, best first; sums to 1."""
+    def source(self, config: EngineConfig) -> Source | None:
+        return Source(self.name, self.pick.name.lower(), self.limit(config))
 
     def choose(self, board: Board) -> Choice | None:
         allowed = board.allowed(self.name, self.limit(board.config))
         if not len(allowed.rows):
             return None
-        chances = self.probabilities(allowed.scores)
-        index = pick(chances, board.draw("choice"))
+        chances = probabilities(self.pick, allowed.scores)
+        index = pick_index(chances, board.draw("choice"))
         return Choice(int(allowed.rows[index]), float(allowed.scores[index]), float(chances[index]))
 
     def probability(self, board: Board, row: int) -> float:
         allowed = board.allowed(self.name, self.limit(board.config))
         place = np.flatnonzero(allowed.rows == row)
-        return float(self.probabilities(allowed.scores)[place[0]]) if len(place) else 0.0
-
-
-def pick(chances: NDArray[np.float64], draw: float) -> int:
-    """The index a uniform draw in [0, 1) falls on.
-
-    >>> pick(np.array([0.25, 0.75]), 0.3)
-    1
-    """
-    if len(chances) == 1:
-        return 0
-    cumulative = chances.cumsum()
-    return min(int(np.searchsorted(cumulative, draw * cumulative[-1], side="right")), len(chances) - 1)
+        return float(probabilities(self.pick, allowed.scores)[place[0]]) if len(place) else 0.0

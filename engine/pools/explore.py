@@ -3,6 +3,8 @@
 import numpy as np
 
 from engine.board import Board
+from engine.config import EngineConfig
+from engine.kernel.base import Source
 from engine.pools.base import Choice
 
 QUICK_DRAWS = 32
@@ -14,6 +16,9 @@ class Explore:
     name = "EXPLORE"
     kind = "video"
     borrows: tuple[str, ...] = ()
+
+    def source(self, config: EngineConfig) -> Source | None:
+        return Source(self.name, "explore", 1)
 
     def choose(self, board: Board) -> Choice | None:
         eligible = board.eligible_videos()
@@ -41,6 +46,9 @@ class ExploreFlows:
     name = "EXPLORE"
     kind = "flow"
     borrows: tuple[str, ...] = ()
+
+    def source(self, config: EngineConfig) -> Source | None:
+        return None
 
     def choose(self, board: Board) -> Choice | None:
         rows = board.allowed_flows()

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.board import Board
+from engine.config import EngineConfig
+from engine.kernel.base import Source
 from engine.pools.base import Choice
 
 MOST_PANELS, NODES = 16, 8
@@ -16,6 +18,9 @@ class Flows:
     name = "FW"
     kind = "flow"
     borrows: tuple[str, ...] = ("VMP", "AU", "NU", "EXPLORE")
+
+    def source(self, config: EngineConfig) -> Source | None:
+        return Source(self.name, "flows", 1)
 
     def choose(self, board: Board) -> Choice | None:
         rows = board.allowed_flows()

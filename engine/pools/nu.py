@@ -7,6 +7,7 @@ from engine.bandit.score_table import Formula, no_bonus
 from engine.config import EngineConfig
 from engine.features import INDEX
 from engine.pools.base import BanditPool
+from engine.pools.picks import Pick
 from engine.world import World
 
 
@@ -15,6 +16,7 @@ class New(BanditPool):
 
     name = "NU"
     borrows = ("EXPLORE",)
+    pick = Pick.UNIFORM
 
     def formula(self, config: EngineConfig) -> Formula:
         bonus = no_bonus()
@@ -29,6 +31,3 @@ class New(BanditPool):
 
     def limit(self, config: EngineConfig) -> int:
         return config.top_candidates
-
-    def probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.full(len(scores), 1.0 / len(scores))

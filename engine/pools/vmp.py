@@ -7,20 +7,18 @@ from engine.bandit.score_table import Formula, no_bonus
 from engine.config import EngineConfig
 from engine.features import INDEX, VIDEO_COLUMNS
 from engine.pools.base import BanditPool
+from engine.pools.picks import Pick
 from engine.world import World
 
 GATE_ROW = VIDEO_COLUMNS.index(INDEX["passes_quality_gate"])
 
 
 class ValuedPopular(BanditPool):
-    """Weighted sampling without replacement among the best candidates (Plackett-Luce, softmax of the score).
-
-    Source: Plackett, "The analysis of permutations", Applied Statistics 24, 1975; Luce, "Individual Choice Behavior",
-    1959. Slot by slot, each choice is a softmax over the candidates that no rule refuses then.
-    """
+    """Weighted sampling without replacement among the best candidates: Plackett-Luce, slot by slot a softmax."""
 
     name = "VMP"
     borrows = ("AU", "NU", "EXPLORE")
+    pick = Pick.SOFTMAX
 
     def formula(self, config: EngineConfig) -> Formula:
         bonus = no_bonus()
@@ -34,7 +32,3 @@ class ValuedPopular(BanditPool):
 
     def limit(self, config: EngineConfig) -> int:
         return config.top_candidates
-
-    def probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
-        weights = np.exp(scores.astype(np.float64) - float(scores[0]))
-        return np.asarray(weights / weights.sum())

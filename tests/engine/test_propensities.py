@@ -13,6 +13,7 @@ from engine.engine import Engine
 from engine.features import INDEX
 from engine.feed_types import FeedRequest
 from engine.pools.fw import winning_probability
+from engine.pools.picks import Pick, probabilities
 from engine.pools.table import POOLS
 from tests.support.worlds import random_world, trained_policy
 
@@ -121,7 +122,7 @@ def test_winning_chances_of_flows_match_a_million_draws(seed):
 
 def test_weights_follow_the_softmax_of_scores():
     scores = np.array([3.0, 2.0, 0.5], dtype=np.float32)
-    chances = POOLS["VMP"].probabilities(scores)
+    chances = probabilities(Pick.SOFTMAX, scores)
     assert all(
         a / b == pytest.approx(np.exp(x - y))
         for (a, b), (x, y) in zip(pairwise(chances), pairwise(scores), strict=True)

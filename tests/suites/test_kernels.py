@@ -1,19 +1,24 @@
 """Every kernel equals the definition, and the compiled one equals the plain one on every pick."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.assemble import draft
 from engine.bandit.linucb import upper_confidence_bound
 from engine.bandit.policy import Policy
 from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.features import DIMENSIONS, PAIR_COLUMNS, VIDEO_COLUMNS, scaled
+from engine.feed import gather, rank
 from engine.feed_types import FeedRequest, Seen
 from engine.kernel.base import EVERY_FLAG, NEVER, Viewer
 from engine.kernel.compiled import CompiledKernel
 from engine.kernel.reference import ReferenceKernel
+from engine.plan import plan
 from engine.pools.table import BANDIT_POOLS
 from tests.support.worlds import random_world, trained_policy
 
@@ -157,6 +162,35 @@ def test_the_compiled_kernel_equals_the_plain_one_on_every_pick(seed, videos, si
     request = FeedRequest(user_id=user, seed=seed, size=size, excluded_videos=tuple(range(0, 60, 3)), seen=seen)
     fast = Engine(world, policy, config, CompiledKernel).feed(request)
     plain = Engine(world, policy, config, ReferenceKernel).feed(request)
-    assert fast.items == plain.items
+    assert [replace(item, propensity=0) for item in fast.items] == [replace(item, propensity=0) for item in plain.items]
+    chances = [[item.propensity for item in feed.items] for feed in (fast, plain)]
+    np.testing.assert_allclose(*chances, rtol=1e-9)
     assert fast.relaxed == plain.relaxed
     np.testing.assert_array_equal(fast.features, plain.features)
+
+
+@pytest.mark.parametrize("pattern", ["VMP", "AU", "NU", "FW", "EXPLORE", "VMP,AU,AU,VMP,NU,FW"])
+@pytest.mark.parametrize("explore_rate", [0.0, 0.05, 1.0])
+def test_a_feed_where_nothing_gives_way_is_drafted_in_one_call_and_equals_the_plain_one(pattern, explore_rate):
+    world = random_world(2, videos=600, creators=300, flows=60)
+    config = EngineConfig(pattern=pattern, explore_rate=explore_rate)
+    policy = trained_policy(2, world)
+    fast, plain = Engine(world, policy, config), Engine(world, policy, config, ReferenceKernel)
+    for seed in range(20):
+        request = FeedRequest(user_id=seed, seed=seed, size=30, seen=Seen(last_creators=(5, 6, 7, 5)))
+        drafted, assembled = fast.feed(request), plain.feed(request)
+        assert not assembled.relaxed
+        assert_drafted(fast, request)
+        for left, right in zip(drafted.items, assembled.items, strict=True):
+            assert left == replace(right, propensity=left.propensity)
+            assert left.propensity == pytest.approx(right.propensity, rel=1e-9)
+
+
+def assert_drafted(engine: Engine, request: FeedRequest) -> None:
+    """The kernel did fill this feed by itself."""
+    board = gather(engine.kernel, engine.config, request)
+    rank(board)
+    drafted = draft(board, plan(engine.config, request))
+    board.close()
+    assert drafted is not None
+    assert len(drafted) == request.size

@@ -1,0 +1,209 @@
+/* Fills a feed while every rule holds: `engine.assemble` without its ladder, in the same order, from the same draws.
+ * Included by kernel.c.
+ */
+#define PANELS 20
+#define NODES 8
+#define MOST_CANDIDATES 2048
+#define QUICK_DRAWS 32
+
+enum { STREAM_CHOICE = 2, STREAM_EXPLORE = 3, STREAM_FLOW = 4 };
+
+/* Gauss-Legendre quadrature of order 8 on [-1, 1]. */
+static const double ABSCISSA[NODES] = {-0.96028985649753618, -0.79666647741362673, -0.52553240991632899,
+                                       -0.18343464249564978, 0.18343464249564978,  0.52553240991632899,
+                                       0.79666647741362673,  0.96028985649753618};
+static const double WEIGHT[NODES] = {0.10122853629037669, 0.22238103445337434, 0.31370664587788705,
+                                     0.36268378337836177, 0.36268378337836177, 0.31370664587788705,
+                                     0.22238103445337434, 0.10122853629037669};
+
+/* What a slot's pool offers: candidates, their scores, their chances. */
+typedef struct {
+    int32_t count;
+    int32_t rows[MOST_CANDIDATES];
+    double scores[MOST_CANDIDATES];
+    double chances[MOST_CANDIDATES]; /* softmax only; the sum is total */
+    double total;
+} offer;
+
+static inline uint64_t splitmix_finish(uint64_t state) {
+    state = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9ull;
+    state = (state ^ (state >> 27)) * 0x94d049bb133111ebull;
+    return state ^ (state >> 31);
+}
+
+static inline uint64_t splitmix(uint64_t state) { return splitmix_finish(state + 0x9e3779b97f4a7c15ull); }
+
+static inline uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t counter) {
+    return splitmix(splitmix(seed ^ (stream << 56)) + counter);
+}
+
+static inline double unit_interval(uint64_t bits) { return (double)(bits >> 11) * 0x1p-53; }
+
+static double draw(const tf_feed *feed, uint64_t stream, int32_t position, uint64_t attempt) {
+    return unit_interval(random_bits(feed->seed, stream, ((uint64_t)position << 32) + attempt));
+}
+
+static int near(const tf_scratch *scratch, int32_t creator, int32_t position, int32_t window) {
+    return position - scratch->creator_last[creator] < window;
+}
+
+static int refused(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, int32_t row, int32_t position) {
+    return scratch->flags[row] || near(scratch, world->creator[row], position, feed->window);
+}
+
+/* How many videos no rule refuses: those without a flag, less those of the creators placed just before. */
+static int32_t eligible(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, int32_t position) {
+    int32_t creators[128], count = 0;
+    for (int32_t i = feed->recent - 1; i >= 0 && position - feed->recent_position[i] < feed->window; i--) {
+        int32_t creator = feed->recent_creator[i], known = 0;
+        for (int32_t j = 0; j < count; j++) known |= creators[j] == creator;
+        if (!known) creators[count++] = creator;
+    }
+    return feed->open_videos - tf_open_rows(world, scratch, creators, count, 0xff);
+}
+
+/* The pool's best candidates that no rule refuses; 0 when it has none or is not ranked deep enough. */
+static int32_t offer_videos(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, const tf_pool *pool,
+                            int32_t position, offer *out) {
+    out->count = 0;
+    for (int32_t i = 0; i < pool->count && out->count < pool->limit; i++) {
+        if (refused(world, scratch, feed, pool->rows[i], position)) continue;
+        out->rows[out->count] = pool->rows[i];
+        out->scores[out->count++] = pool->scores[i];
+    }
+    if (out->count < pool->limit && !pool->complete) out->count = 0;
+    if (pool->pick != TF_SOFTMAX) return out->count;
+    out->total = 0.0;
+    for (int32_t i = 0; i < out->count; i++) out->total += out->chances[i] = exp(out->scores[i] - out->scores[0]);
+    return out->count;
+}
+
+static int32_t choose(const tf_pool *pool, const offer *from, double drawn) {
+    if (pool->pick == TF_TOP || from->count == 1) return 0;
+    if (pool->pick == TF_UNIFORM) {
+        int32_t index = (int32_t)(drawn * from->count);
+        return index < from->count ? index : from->count - 1;
+    }
+    double sum = 0.0;
+    for (int32_t i = 0; i < from->count; i++)
+        if ((sum += from->chances[i]) > drawn * from->total) return i;
+    return from->count - 1;
+}
+
+static double chance_of(const tf_pool *pool, const offer *from, int32_t index) {
+    if (index < 0) return 0.0;
+    if (pool->pick == TF_TOP) return index == 0 ? 1.0 : 0.0;
+    return pool->pick == TF_UNIFORM ? 1.0 / from->count : from->chances[index] / from->total;
+}
+
+static int32_t index_of(const offer *from, int32_t row) {
+    for (int32_t i = 0; i < from->count; i++)
+        if (from->rows[i] == row) return i;
+    return -1;
+}
+
+/* A uniform eligible video by rejection; -1 after too many refusals. */
+static int32_t explore(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, int32_t position) {
+    for (uint64_t attempt = 0; attempt < QUICK_DRAWS; attempt++) {
+        int32_t row = (int32_t)(draw(feed, STREAM_EXPLORE, position, attempt) * world->videos);
+        if (!refused(world, scratch, feed, row, position)) return row;
+    }
+    return -1;
+}
+
+static int32_t fill_video(const tf_world *world, tf_scratch *scratch, tf_feed *feed, int32_t position, offer *from) {
+    const tf_pool *pool = &feed->pools[feed->slot[position]];
+    const double rate = pool->pick == TF_EXPLORE ? 1.0 : feed->explore_rate;
+    if (pool->pick != TF_EXPLORE && !offer_videos(world, scratch, feed, pool, position, from)) return 0;
+    int32_t open = eligible(world, scratch, feed, position), index = -1, row;
+    if (open <= 0) return 0;
+    feed->explored[position] = pool->pick == TF_EXPLORE || feed->turned[position];
+    if (feed->explored[position]) {
+        row = explore(world, scratch, feed, position);
+        if (row < 0) return 0;
+        if (pool->pick != TF_EXPLORE) index = index_of(from, row);
+    } else {
+        index = choose(pool, from, draw(feed, STREAM_CHOICE, position, 0));
+        row = from->rows[index];
+        feed->score[position] = from->scores[index];
+    }
+    double own = pool->pick == TF_EXPLORE ? 0.0 : chance_of(pool, from, index);
+    feed->chance[position] = (1.0 - rate) * own + rate / open;
+    feed->row[position] = row;
+    scratch->flags[row] |= feed->repeat_flag;
+    feed->open_videos--;
+    return 1;
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The chance that head start `own` plus U(0, width) beats all others: see engine/pools/fw.py. */
+static double winning(double *ceiling, const double *head, int32_t count, double own, double width) {
+    double low = head[0], high = own + width, edges[PANELS + 2], total = 0.0;
+    for (int32_t i = 1; i < count; i++) low = head[i] > low ? head[i] : low;
+    if (low >= high) return 0.0;
+    int32_t rivals = 0, kinks = 0, panels = 0;
+    for (int32_t i = 0; i < count; i++) {
+        rivals += head[i] + width > low;
+        if (head[i] + width > low && head[i] + width < high) ceiling[kinks++] = head[i] + width;
+    }
+    qsort(ceiling, (size_t)kinks, sizeof(double), ascending);
+    edges[0] = low;
+    for (int32_t i = 0; i < kinks; i += 1 + rivals / 16) edges[++panels] = ceiling[i];
+    edges[++panels] = high;
+    for (int32_t p = 0; p < panels; p++) {
+        double half = 0.5 * (edges[p + 1] - edges[p]);
+        for (int j = 0; j < NODES; j++) {
+            double score = half * ABSCISSA[j] + (edges[p] + half), beaten = 1.0;
+            for (int32_t i = 0; i < count; i++) {
+                double share = (score - head[i]) / width;
+                if (share < 1.0) beaten *= share;
+            }
+            total += beaten / ((score - own) / width) * half * WEIGHT[j];
+        }
+    }
+    return total / width < 1.0 ? total / width : 1.0;
+}
+
+static int32_t fill_flow(tf_scratch *scratch, tf_feed *feed, int32_t position, offer *from) {
+    uint64_t state = random_bits(feed->seed, STREAM_FLOW, (uint64_t)position << 32);
+    double *head = from->chances, best = -1.0;
+    int32_t taken = 0;
+    from->count = 0;
+    for (int32_t row = 0; row < feed->flows; row++) {
+        if (feed->flow_flags[row] || near(scratch, feed->flow_creator[row], position, feed->window)) continue;
+        if (from->count == MOST_CANDIDATES) return 0;
+        double uniform_draw = unit_interval(splitmix_finish(state + (uint64_t)row * 0x9e3779b97f4a7c15ull));
+        head[from->count] = feed->flow_bonus * (double)feed->flow_temporal[row];
+        double score = feed->flow_random * uniform_draw + head[from->count];
+        if (score > best) best = score, taken = from->count;
+        from->rows[from->count++] = row;
+    }
+    if (!from->count) return 0;
+    feed->explored[position] = feed->turned[position];
+    feed->score[position] = best;
+    if (feed->explored[position]) taken = (int32_t)(draw(feed, STREAM_EXPLORE, position, 0) * from->count);
+    double own = winning(from->scores, head, from->count, head[taken], feed->flow_random);
+    feed->chance[position] = (1.0 - feed->explore_rate) * own + feed->explore_rate / from->count;
+    feed->row[position] = from->rows[taken];
+    feed->flow_flags[from->rows[taken]] |= feed->repeat_flag;
+    return 1;
+}
+
+int32_t tf_draft(const tf_world *world, tf_scratch *scratch, tf_feed *feed) {
+    offer from;
+    for (int32_t position = 0; position < feed->size; position++) {
+        int flow = feed->pools[feed->slot[position]].pick == TF_FLOWS;
+        int32_t filled = flow ? fill_flow(scratch, feed, position, &from)
+                              : fill_video(world, scratch, feed, position, &from);
+        if (!filled) return position;
+        int32_t creator = flow ? feed->flow_creator[feed->row[position]] : world->creator[feed->row[position]];
+        scratch->creator_last[creator] = position;
+        feed->recent_creator[feed->recent] = creator;
+        feed->recent_position[feed->recent++] = position;
+    }
+    return feed->size;
+}
