@@ -68,15 +68,22 @@ def tracker(settings: ServiceSettings) -> "Tracker":
     from tracking.spool import Spool
     from tracking.tracker import Tracker
 
-    spool, redis = Spool(settings.data_dir / "spool"), redis_config(settings)
+    spool = Spool(settings.data_dir / "spool", cap_bytes=settings.spool_bytes)
+    redis = redis_config(settings)
     if redis is None:
         from tracking.local_ledger import LocalLedger
 
         return Tracker(buffer=spool, spool=spool, ledger=LocalLedger(settings.data_dir / "sessions.sqlite"))
     from tracking.redis_buffer import RedisBuffer
+    from tracking.redis_client import Breaker
     from tracking.redis_ledger import RedisLedger
 
-    return Tracker(buffer=RedisBuffer(redis), spool=spool, ledger=RedisLedger(redis))
+    breaker = Breaker()  # of both, so that a frozen Redis costs a request one wait
+    return Tracker(
+        buffer=RedisBuffer(redis, ttl_seconds=settings.activity_ttl, breaker=breaker),
+        spool=spool,
+        ledger=RedisLedger(redis, breaker=breaker),
+    )
 
 
 def snapshots(settings: ServiceSettings) -> SnapshotStore:

@@ -102,6 +102,30 @@ class ServiceSettings(BaseSettings):
     keep_snapshots: int = Field(3, ge=1, le=1000, description="snapshots kept on disk for rolling back")
     flush_count: int = Field(50, ge=1, le=100_000, description="waiting activities that start a flush")
     flush_seconds: Seconds = Field(900.0, description="longest wait of an activity before a flush")
+    flush_rows_per_second: int = Field(
+        20_000,
+        ge=100,
+        le=10_000_000,
+        description="most rows a second that a flush writes, so that a backlog does not starve the database",
+    )
+    activity_ttl: Seconds = Field(
+        86_400.0, description="time to live of `user_activity` lists in Redis; what is not flushed yet outlives it"
+    )
+    redis_backlog_bytes: int = Field(
+        256 * 1024**2,
+        ge=1024,
+        le=1024**4,
+        description="activity kept in Redis while MySQL is away; the oldest beyond it moves to `DATA_DIR/spill`",
+    )
+    spill_bytes: int = Field(
+        16 * 1024**3, ge=1024, le=1024**5, description="most bytes of activity that may wait in `DATA_DIR/spill`"
+    )
+    spool_bytes: int = Field(
+        1024**3,
+        ge=1024,
+        le=1024**5,
+        description="most bytes of activity that may wait in `DATA_DIR/spool`; beyond them events are answered with 503",
+    )
     learn_seconds: Seconds = Field(1.0, description="seconds between looks of the learner at new outcomes")
     drain_seconds: Pause = Field(
         1.0, description="on SIGTERM, /readyz answers 503 for this long before the port closes"

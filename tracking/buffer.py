@@ -43,11 +43,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some bodies taken together; `handle` means something to the buffer that gave it."""
+    """Some bodies taken together; `handle` means something to the buffer that gave it. `since` is when the oldest
+    began to wait, in seconds since 1970.
+    """
 
     activities: tuple[bytes, ...]
     decisions: tuple[bytes, ...]
     handle: object
+    since: float
 
     def __len__(self) -> int:
         return len(self.activities) + len(self.decisions)
@@ -55,11 +58,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What a buffer holds: how many records (and how many of them activities), and the age of the oldest in seconds."""
+    """What a buffer holds: records (and how many of them activities), the age of the oldest in seconds, and bytes."""
 
     records: int = 0
     activities: int = 0
     oldest_seconds: float = 0.0
+    bytes: int = 0
 
 
 class BufferUnavailableError(Exception):
@@ -74,6 +78,11 @@ class Buffer(Protocol):
     """A durable place for records. `push` is for the event loop; the rest may block and belongs to the flusher."""
 
     durability: str
+    """Where a record that was pushed lies, as answers to clients say it: `redis` or `local`."""
+
+    name: str
+    """What people call it in /health: `redis`, `local` or `spill`."""
+
     expires_seconds: float | None
     """A record not taken for this long may be lost; None where nothing expires."""
 
@@ -92,8 +101,12 @@ class Buffer(Protocol):
         """About `limit` records to store now, oldest first, out of the reach of expiry; None when there are none."""
         ...
 
-    def hold(self) -> None:
-        """Take everything that waits out of the reach of expiry: the sink is away."""
+    def hold(self, *, older_seconds: float = 0.0) -> None:
+        """Take what has waited for so long (all of it unless said) out of the reach of expiry: the sink is away."""
+        ...
+
+    def recover(self) -> None:
+        """Hand out again at once what flushers took and never acknowledged: they are gone."""
         ...
 
     def acknowledge(self, batch: Batch) -> None:

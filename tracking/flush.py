@@ -5,8 +5,10 @@ logs already stays as it is. Any number of flushers may run.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -14,13 +16,14 @@ from tracking.buffer import Batch, Buffer, BufferUnavailableError, Kind, Waiting
 from tracking.dead_letters import DeadLetter, DeadLetters
 from tracking.decisions import Decision
 from tracking.events import Event
+from tracking.relief import Relief
 from tracking.sink import Refusal, Sink, SinkUnavailableError
 
 log = logging.getLogger(__name__)
 
 Entry = TypeVar("Entry", Event, Decision)
 BATCH = 1000
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE, SHELTER_SECONDS = 30.0, 60.0
 
 
 @dataclass(slots=True)
@@ -39,7 +42,9 @@ class Flusher:
     ----------
     count : activities that make a flush due
     seconds : age of the oldest record that makes a flush due (sooner where a buffer's records expire)
-    clock : seconds, monotonic
+    rows_per_second : most rows a second that a flush writes, so that a backlog leaves the database to others too
+    relief : where the oldest goes while the sink is away and too much waits; it is flushed like a buffer
+    clock, sleep : seconds, monotonic
     """
 
     def __init__(
@@ -50,21 +55,27 @@ class Flusher:
         *,
         count: int = 50,
         seconds: float = 900.0,
+        rows_per_second: float = math.inf,
+        relief: Relief | None = None,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._buffers, self._sink, self._dead_letters = tuple(buffers), sink, dead_letters
-        self._count, self._clock = count, clock
-        self._seconds = min([seconds, *(b.expires_seconds / 4 for b in buffers if b.expires_seconds)])
+        self._buffers: tuple[Buffer, ...] = (*([relief.spill] if relief else []), *buffers)
+        self._sink, self._dead_letters, self._relief = sink, dead_letters, relief
+        self._count, self._clock, self._sleep = count, clock, sleep
+        expiries = [buffer.expires_seconds / 4 for buffer in buffers if buffer.expires_seconds]
+        self._seconds, self._shelter_seconds = min([seconds, *expiries]), min([SHELTER_SECONDS, *expiries])
+        self._rows_per_second = rows_per_second
         self._failures, self._retry_at = 0, float("-inf")
 
     def waiting(self) -> dict[str, Waiting | None]:
-        """What waits in each buffer, by durability; None where it cannot be told now."""
+        """What waits in each buffer, by name; None where it cannot be told now."""
         found: dict[str, Waiting | None] = {}
         for buffer in self._buffers:
             try:
-                found[buffer.durability] = buffer.waiting()
+                found[buffer.name] = buffer.waiting()
             except BufferUnavailableError:
-                found[buffer.durability] = None
+                found[buffer.name] = None
         return found
 
     def due(self) -> bool:
@@ -74,15 +85,31 @@ class Flusher:
         known = [waiting for waiting in self.waiting().values() if waiting and waiting.records]
         return sum(w.activities for w in known) >= self._count or any(w.oldest_seconds >= self._seconds for w in known)
 
-    def flush(self) -> FlushReport:
-        """Move everything that waits now. Never raises for a buffer or a sink that is away: it is reported."""
-        report, away = FlushReport(), False
+    def shelter(self) -> None:
+        """Take what has waited for a while out of the reach of expiry, whether or not the sink is there."""
         for buffer in self._buffers:
+            if buffer.expires_seconds:
+                with suppress(BufferUnavailableError):
+                    buffer.hold(older_seconds=self._shelter_seconds)
+
+    def recover(self) -> None:
+        """Begin with what flushers that are gone had taken: call it when there should be no other one."""
+        for buffer in self._buffers:
+            with suppress(BufferUnavailableError):
+                buffer.recover()
+
+    def flush(self, seconds: float = math.inf) -> FlushReport:
+        """Move everything that waits now, oldest buffer first, for about so long. Never raises for a buffer or a sink
+        that is away: it is reported.
+        """
+        report, away, limit = FlushReport(), False, self._clock() + seconds
+        for buffer in self._oldest_first():
             try:
-                while not away and (batch := buffer.take(BATCH)):
-                    away = not self._moved(buffer, batch, report)
+                while not away and self._clock() < limit and (batch := buffer.take(BATCH)):
+                    away = not self._paced(buffer, batch, report)
                 if away:
                     buffer.hold()
+                    self._relieve(buffer)
             except BufferUnavailableError as error:
                 report.problems.append(str(error))
         self._failures = self._failures + 1 if away else 0
@@ -90,6 +117,24 @@ class Flusher:
         for problem in report.problems:
             log.warning("flush stopped: %s", problem)
         return report
+
+    def _oldest_first(self) -> list[Buffer]:
+        """The buffers, what has waited longest first."""
+        ages = {name: waiting.oldest_seconds for name, waiting in self.waiting().items() if waiting and waiting.records}
+        return sorted(self._buffers, key=lambda buffer: -ages.get(buffer.name, 0.0))
+
+    def _relieve(self, buffer: Buffer) -> None:
+        if self._relief and buffer.expires_seconds:
+            self._relief.relieve(buffer)
+
+    def _paced(self, buffer: Buffer, batch: Batch, report: FlushReport) -> bool:
+        """Whether the batch was moved; takes at least the time that `rows_per_second` grants it."""
+        until = self._clock() + len(batch) / self._rows_per_second
+        moved = self._moved(buffer, batch, report)
+        rest = until - self._clock()
+        if moved and rest > 0 and len(batch) >= BATCH:
+            self._sleep(rest)
+        return moved
 
     def _pause(self) -> float:
         """Seconds until the sink is tried again: twice as many after each failure, within what expiry allows."""

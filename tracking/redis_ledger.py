@@ -32,10 +32,12 @@ MOST = {"watched": MOST_WATCHED, "hidden": MOST_HIDDEN}
 
 
 class RedisLedger:
-    """Sessions and viewers in Redis; every call is one exchange within `config.timeout`."""
+    """Sessions and viewers in Redis; every call is one exchange within `config.timeout`. The buffer on the same Redis
+    may share `breaker`.
+    """
 
-    def __init__(self, config: RedisConfig) -> None:
-        self._client, self._timeout, self._breaker = request_client(config), config.timeout, Breaker()
+    def __init__(self, config: RedisConfig, *, breaker: Breaker | None = None) -> None:
+        self._client, self._timeout, self._breaker = request_client(config), config.timeout, breaker or Breaker()
 
     async def read(self, user_id: int, session_id: str) -> Seen:
         """What counts for the next feed; see `Ledger`."""

@@ -1,4 +1,5 @@
-"""The buffer on the local disk: what embedded mode uses, and where events go while Redis is away.
+"""The buffer on the local disk: what embedded mode uses, where events go while Redis is away, and where the oldest go
+when Redis holds too many (`tracking.relief`).
 
 Every process appends to segments of its own in one folder, activities and decisions apart; a flusher of any process
 reads them. How far a segment was stored is in `<segment>.offset`; a segment whose process is gone and which is stored
@@ -26,29 +27,35 @@ from tracking.buffer import Batch, BufferFullError, BufferUnavailableError, Kind
 log = logging.getLogger(__name__)
 
 RECENT_IDS = 100_000
+MEASURE_SECONDS = 0.5
 
 
 @dataclass(slots=True)
 class _Progress:
-    """Of a segment: how far it was stored, how far it was counted, and since when something waits in it."""
+    """Of a segment: how far it was stored, how far it was counted, and since when something waits in it. Once it was
+    read to its end (at `end_at`), what the reader acknowledges leaves only what came later.
+    """
 
     stored_offset: int = 0
     stored_records: int = 0
     counted_offset: int = 0
     counted_records: int = 0
     since: float = 0.0
+    end_at: float | None = None
 
 
 class Spool:
-    """Records in `folder`, at most `cap_bytes` of them, in segments of about `segment_bytes`."""
+    """Records in `folder`: about `cap_bytes` of them may wait, in segments of about `segment_bytes`."""
 
     durability = "local"
     expires_seconds: float | None = None
 
-    def __init__(self, folder: Path, *, cap_bytes: int = 1 << 30, segment_bytes: int = 8 << 20) -> None:
-        self._folder, self._cap, self._segment_bytes = folder, cap_bytes, segment_bytes
+    def __init__(
+        self, folder: Path, *, cap_bytes: int = 1 << 30, segment_bytes: int = 8 << 20, name: str = "local"
+    ) -> None:
+        self._folder, self._cap, self._segment_bytes, self.name = folder, cap_bytes, segment_bytes, name
         self._open: dict[tuple[Kind, bool], segments.Segment] = {}
-        self._used = 0
+        self._used, self._measured_at = 0, float("-inf")
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._queue: list[tuple[Kind, bytes, asyncio.Future[None]]] = []
         self._committing: asyncio.Task[None] | None = None
@@ -70,9 +77,20 @@ class Spool:
                 self._remember(record.id for record in fresh)
         return duplicates
 
+    def keep(self, batch: Batch) -> None:
+        """Make another buffer's batch durable here, in the caller's thread; then forget about segments in progress, so
+        that a flusher may clear them. Raises BufferFullError or BufferUnavailableError.
+        """
+        try:
+            for kind, bodies in ((Kind.ACTIVITY, batch.activities), (Kind.DECISION, batch.decisions)):
+                if bodies:
+                    self._append(kind, b"".join(map(segments.frame, bodies)), durable=True, since=batch.since)
+        finally:
+            self._let_go()
+
     def waiting(self) -> Waiting:
         """Counts of records not stored yet; every record is counted once, however often this is asked."""
-        records = activities = 0
+        records = activities = size = 0
         oldest = now = time.time()
         for path in self._segments():
             with suppress(FileNotFoundError):  # a flusher finished it
@@ -81,9 +99,10 @@ class Spool:
             left = progress.counted_records - progress.stored_records
             if left > 0:
                 records += left
+                size += progress.counted_offset - progress.stored_offset
                 activities += left if path.name.startswith(Kind.ACTIVITY.value) else 0
                 oldest = min(oldest, progress.since)
-        return Waiting(records, activities, now - oldest)
+        return Waiting(records, activities, max(0.0, now - oldest), size)
 
     def take(self, limit: int) -> Batch | None:
         """The next records of the oldest segments; the same again until they are acknowledged."""
@@ -98,10 +117,14 @@ class Spool:
                 self._read(path, bodies, room, ends)
         if not any(found.values()):
             return None
-        return Batch(tuple(found[Kind.ACTIVITY]), tuple(found[Kind.DECISION]), ends)
+        since = min(self._known(path).since for path in ends)
+        return Batch(tuple(found[Kind.ACTIVITY]), tuple(found[Kind.DECISION]), ends, since)
 
-    def hold(self) -> None:
+    def hold(self, *, older_seconds: float = 0.0) -> None:
         """Nothing to do: a spool's records do not expire."""
+
+    def recover(self) -> None:
+        """Nothing to do: what is not acknowledged is always handed out again."""
 
     def acknowledge(self, batch: Batch) -> None:
         """Note how far each segment of the batch is stored."""
@@ -110,7 +133,8 @@ class Spool:
             temporary = path.with_suffix(f".{uuid4().hex[:8]}")
             temporary.write_text(f"{offset} {records}")
             temporary.replace(path.with_suffix(".offset"))
-            self._known(path).since = time.time()
+            progress = self._known(path)
+            progress.since = progress.end_at or progress.since
 
     def release(self, batch: Batch) -> None:
         """Nothing to do: what is not acknowledged is handed out again."""
@@ -119,6 +143,9 @@ class Spool:
         """Finish the group in progress and let go of the segments."""
         if self._committing:
             await self._committing
+        self._let_go()
+
+    def _let_go(self) -> None:
         for segment in self._open.values():
             segment.close()
         self._open.clear()
@@ -145,10 +172,10 @@ class Spool:
                 if not done.done():  # its client may have gone
                     done.set_exception(problem) if problem else done.set_result(None)
 
-    def _append(self, kind: Kind, frames: bytes, *, durable: bool) -> None:
+    def _append(self, kind: Kind, frames: bytes, *, durable: bool, since: float = 0.0) -> None:
         segment = None
         try:
-            segment = self._segment(kind, durable, len(frames))
+            segment = self._segment(kind, durable, len(frames), since)
             segment.append(frames)
             self._used += len(frames)
             if durable:
@@ -158,20 +185,29 @@ class Spool:
                 self._open.pop((kind, durable)).close()
             raise BufferUnavailableError(f"spool: {error}") from error
 
-    def _segment(self, kind: Kind, durable: bool, more: int) -> segments.Segment:
+    def _segment(self, kind: Kind, durable: bool, more: int, since: float) -> segments.Segment:
         """The segment to append to. What waits for the disk and what does not never share one."""
         current = self._open.get((kind, durable))
         if current is None or current.size >= self._segment_bytes:
-            self._used = sum(path.stat().st_size for path in self._segments())
+            self._measure()
             if current:
                 self._open.pop((kind, durable)).close()
-            name = f"{kind.value}-{time.time_ns():020d}-{os.getpid()}-{uuid4().hex[:8]}.log"
+            begun = int(since * 1e9) or time.time_ns()
+            name = f"{kind.value}-{begun:020d}-{os.getpid()}-{uuid4().hex[:8]}.log"
             current = self._open[kind, durable] = segments.Segment(self._folder / name)
-        if self._used + more > self._cap:
-            self._used = sum(path.stat().st_size for path in self._segments())
+        if self._used + more > self._cap and time.monotonic() - self._measured_at > MEASURE_SECONDS:
+            self._measure()
         if self._used + more > self._cap:
             raise BufferFullError(f"spool: {self._folder} holds {self._used} of {self._cap} bytes")
         return current
+
+    def _measure(self) -> None:
+        """How many bytes wait in the folder, other processes' among them: what is stored does not count."""
+        used = 0
+        for path in self._segments():
+            with suppress(FileNotFoundError):
+                used += path.stat().st_size - _stored(path)[0]
+        self._used, self._measured_at = used, time.monotonic()
 
     def _remember(self, ids: Iterator[str]) -> None:
         self._recent.update(dict.fromkeys(ids))
@@ -186,9 +222,8 @@ class Spool:
     def _known(self, path: Path) -> _Progress:
         """What is known of a segment, with the offset read anew: another flusher may have moved it."""
         progress = self._progress.setdefault(path, _Progress(since=int(path.name.split("-")[1]) / 1e9))
-        try:
-            offset, records = map(int, path.with_suffix(".offset").read_text().split())
-        except FileNotFoundError:
+        offset, records = _stored(path)
+        if not offset:
             return progress
         progress.stored_offset, progress.stored_records = offset, records
         if offset > progress.counted_offset:
@@ -207,10 +242,12 @@ class Spool:
         gone = segments.abandoned(path)
         progress = self._known(path)
         offset, records = progress.stored_offset, progress.stored_records
+        progress.end_at = time.time()
         for body, end in segments.read(path, offset):
             bodies.append(body)
             offset, records, room = end, records + 1, room - 1
             if room == 0:
+                progress.end_at = None
                 break
         if offset > progress.stored_offset:
             ends[path] = (offset, records)
@@ -226,3 +263,12 @@ class Spool:
         path.unlink(missing_ok=True)
         path.with_suffix(".offset").unlink(missing_ok=True)
         self._progress.pop(path, None)
+
+
+def _stored(path: Path) -> tuple[int, int]:
+    """How far a segment was stored: bytes and records."""
+    try:
+        offset, records = map(int, path.with_suffix(".offset").read_text().split())
+    except FileNotFoundError:
+        return 0, 0
+    return offset, records

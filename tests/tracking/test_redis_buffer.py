@@ -99,9 +99,57 @@ def test_a_breaker_closes_again_after_its_pause() -> None:
 def test_a_redis_that_may_lose_events_is_told(redis_server: Redis, raw: Any) -> None:
     buffer = RedisBuffer(config(redis_server))
     assert buffer.warnings() == []
+    assert "appendfsync everysec" in buffer.hints()[0]
+    raw.config_set("appendfsync", "always")
+    assert buffer.hints() == []
     raw.config_set("appendonly", "no")
     raw.config_set("maxmemory-policy", "allkeys-lru")
     assert [warning.split(":")[0] for warning in buffer.warnings()] == [
         "redis keeps no append-only file",
         "redis may evict what waits (maxmemory-policy allkeys-lru, not noeviction)",
     ]
+
+
+def test_a_full_redis_says_so_and_can_still_be_emptied(redis_server: Redis, raw: Any) -> None:
+    push(RedisBuffer(config(redis_server)), 1, 2)
+    raw.config_set("maxmemory", "1mb")
+    with pytest.raises(BufferUnavailableError, match="memory"):
+        push(RedisBuffer(config(redis_server)), 3)
+    buffer = RedisBuffer(config(redis_server))
+    batch = buffer.take(10)
+    assert batch
+    assert len(batch) == 3
+    buffer.release(batch)
+    again = buffer.take(10)
+    assert again == batch
+    buffer.acknowledge(batch)
+    assert buffer.waiting().records == 0
+
+
+def test_totals_mend_after_lists_that_expired(redis_server: Redis, raw: Any) -> None:
+    push(RedisBuffer(config(redis_server)), 1, 2)
+    raw.delete("user_activity:7", "feed_decisions:7")
+    buffer = RedisBuffer(config(redis_server))
+    assert buffer.take(10) is None
+    assert buffer.waiting().records == 0
+    assert not raw.exists("activity_totals")
+
+
+def test_what_a_dead_flusher_took_is_recovered_at_once(redis_server: Redis) -> None:
+    push(RedisBuffer(config(redis_server)), 1)
+    taken = RedisBuffer(config(redis_server)).take(10)
+    buffer = RedisBuffer(config(redis_server))
+    assert buffer.take(10) is None
+    buffer.recover()
+    assert buffer.take(10) == taken
+
+
+def test_only_what_waited_for_long_is_sheltered(redis_server: Redis, raw: Any) -> None:
+    push(RedisBuffer(config(redis_server)), 1)
+    buffer = RedisBuffer(config(redis_server))
+    buffer.hold(older_seconds=60.0)
+    assert raw.exists("user_activity:7")
+    raw.zincrby("activity_waiting", -100.0, "user_activity:7")
+    buffer.hold(older_seconds=60.0)
+    assert not raw.exists("user_activity:7")
+    assert buffer.waiting().oldest_seconds >= 100.0
