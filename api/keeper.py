@@ -9,7 +9,7 @@ from typing import Any
 from api import metrics, services
 from api.settings import ServiceSettings
 from data.tunnel import Tunnel
-from tracking.buffer import Buffer
+from tracking.buffer import Buffer, Waiting
 from tracking.dead_letters import DeadLetters
 from tracking.flush import Flusher
 from tracking.learner import Learner
@@ -35,7 +35,8 @@ class Keeper:
         )
         self._learner = Learner(self._sink, folder / "policies")
         self._dead_letters = DeadLetters(folder / "dead_letters.jsonl")
-        self._stopping, self._problems = threading.Event(), {"flush": "", "learn": ""}
+        self._stopping, self._problems = threading.Event(), dict.fromkeys(("flush", "learn", "count"), "")
+        self._waiting: dict[str, Waiting | None] = {}
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
     def start(self) -> None:
@@ -49,18 +50,22 @@ class Keeper:
 
     def report(self) -> dict[str, Any]:
         """What waits and what is wrong, for /health."""
-        waiting = self._flusher.waiting()
-        known = {name: vars_of(entry) for name, entry in waiting.items()}
+        waiting, problems = self._waiting, [problem for problem in self._problems.values() if problem]
         metrics.backlog.set(sum(entry.records for entry in waiting.values() if entry))
-        problems = [problem for problem in self._problems.values() if problem]
         problems += [f"{name}: what waits there cannot be told" for name, entry in waiting.items() if entry is None]
-        return {"backlog": known, "problems": problems}
+        found: dict[str, Any] = {"backlog": {name: vars_of(entry) for name, entry in waiting.items()}}
+        found["database"] = {"ok": not self._problems["learn"], "error": self._problems["learn"] or None}
+        if "redis" in waiting:
+            found["redis"] = {"ok": waiting["redis"] is not None}
+        return {**found, "problems": problems}
 
     def _run(self) -> None:
         self._attempt("learn", self._learn)
+        self._attempt("count", self._count)
         while not self._stopping.wait(self._settings.learn_seconds):
             self._attempt("flush", lambda: self._flush(force=False))
             self._attempt("learn", self._learn)
+            self._attempt("count", self._count)
         self._attempt("flush", lambda: self._flush(force=True))
         self._attempt("learn", self._learn)
         self._sink.close()
@@ -80,6 +85,11 @@ class Keeper:
         if not force and not self._flusher.due():
             return self._problems["flush"]
         return "; ".join(self._flusher.flush().problems)
+
+    def _count(self) -> str:
+        """What waits, counted in this thread alone: buffers are not for two."""
+        self._waiting = self._flusher.waiting()
+        return ""
 
     def _learn(self) -> str:
         self._learner.learn()
