@@ -118,8 +118,12 @@ class TypedColumns:
         if rows:
             columns = zip(*rows, strict=True)
             pairs = zip(self._spec.columns, columns, strict=True)
-            self._chunks.append([CONVERTERS[column.kind](cells) for column, cells in pairs])
-            self.rows += len(rows)
+            self.add_columns([CONVERTERS[column.kind](cells) for column, cells in pairs])
+
+    def add_columns(self, columns: list["pd.Series[Any]"]) -> None:
+        """Keep a chunk that has its types already."""
+        self._chunks.append(columns)
+        self.rows += len(columns[0])
 
     def frame(self) -> pd.DataFrame:
         """All chunks as one frame."""

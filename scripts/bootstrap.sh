@@ -62,7 +62,8 @@ install_lock() {
 install_project() {
   local sum
   # the folder counts too: an environment copied elsewhere must not run the old place's code
-  sum="$({ pwd; cat pyproject.toml; cat setup.py engine/kernel/build_kernel.py engine/kernel/kernel.* 2>/dev/null; } \
+  sum="$({ pwd; cat pyproject.toml; cat setup.py engine/kernel/build_kernel.py engine/kernel/kernel.* \
+    data/sources/build_rows.py data/sources/rows.[ch] 2>/dev/null; } \
     | sha256sum | cut -d' ' -f1)" || true
   up_to_date project "$sum" && return 0
   command -v cc >/dev/null || apt_install gcc libc6-dev

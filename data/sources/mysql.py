@@ -14,16 +14,28 @@ import pymysql
 from pymysql.constants import CR, ER
 
 from data.sources.base import LoadError
-from data.sources.mysql_connection import Connection, MySQLConfig, StreamCursor, UnreachableError, connected, error_code
+from data.sources.decoder import BrokenRowsError, Columns, Decoder, ServerError
+from data.sources.mysql_connection import (
+    Connection,
+    MySQLConfig,
+    UnreachableError,
+    connected,
+    error_code,
+    from_packet,
+    streaming,
+)
 from data.sources.sql import Schema, check_filled, check_schema, finished, select
-from data.tables import TABLES, TableNames, Tables, TableSpec
+from data.tables import TABLES, Kind, TableNames, Tables, TableSpec
 from data.tunnel import Tunnel, TunnelError
 from data.typed import TypedColumns
 
 logger = logging.getLogger(__name__)
 
-CHUNK_ROWS = 20_000
-MICROSECONDS = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {})"  # NULL for zero and impossible dates
+MOST_CHARACTERS = 100_000  # of a text; a row of twelve then has less than the 16 MiB of one packet
+AROUND = {
+    Kind.TIME: "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {})",  # NULL for zero and impossible dates
+    **dict.fromkeys((Kind.TEXT, Kind.LIST, Kind.WORD), f"LEFT({{}}, {MOST_CHARACTERS})"),
+}
 PASSING = frozenset(
     {ER.TABLE_DEF_CHANGED, ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR, ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK}
     | {ER.SERVER_SHUTDOWN, CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR, 0, 1927}  # 1927: MariaDB's "killed"
@@ -133,26 +145,21 @@ class _Load:
         table = self._names.table(spec.name)
         columns = TypedColumns(spec)
         with self._translated(f"table {table}"):
-            for chunk in self._stream(select(spec, self._names, MICROSECONDS)):
-                columns.add(chunk)
+            for chunk in self._stream(spec):
+                columns.add_columns(chunk)
             expected = int(self._rows(f"SELECT COUNT(*) FROM `{table}`")[0][0])
         if columns.rows != expected:
             raise _DisturbedError(f"table {table}: {columns.rows} of {expected} rows came over the line")
         check_filled(spec, columns.rows, self._names)
         return columns.frame()
 
-    def _stream(self, sql: str) -> Iterator[list[tuple[Any, ...]]]:
-        cursor = StreamCursor(self._connection)
-        try:
-            cursor.execute(sql)
-            while rows := cursor.fetchmany(CHUNK_ROWS):
-                yield list(rows)
+    def _stream(self, spec: TableSpec) -> Iterator[Columns]:
+        with streaming(self._connection, select(spec, self._names, AROUND)) as (sequence, read):
+            decoder = Decoder(spec, sequence)
+            while not decoder.finished:
+                yield from decoder.add(read(decoder.room()))
                 if monotonic() >= self._deadline:
                     raise _DisturbedError("the time is over")
-        except BaseException:
-            cursor.abandon()
-            raise
-        cursor.close()
 
     def _rows(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         cursor = pymysql.cursors.Cursor(self._connection)
@@ -174,6 +181,10 @@ class _Translated:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, BrokenRowsError):
+            raise _DisturbedError(f"{self._where}: {error}") from error
+        if isinstance(error, ServerError):
+            error = from_packet(error.packet)
         if not isinstance(error, pymysql.Error | OSError | AttributeError):
             return
         code, words = error_code(error), str(error.args[-1] if error.args else error)

@@ -2,17 +2,22 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from io import BufferedReader
 from time import monotonic
 from typing import Any, TypeAlias
 
 import pymysql
 from pymysql.constants import CR, ER
 from pymysql.cursors import SSCursor
+from pymysql.err import raise_mysql_exception
 
 from data.sources.base import LoadError
+
+READ_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,18 +49,8 @@ class UnreachableError(LoadError):
     """No connection can be opened."""
 
 
-class StreamCursor(SSCursor):
-    """An unbuffered cursor that can be dropped in the middle; the library's own reads all the rest first."""
-
-    def abandon(self) -> None:
-        """Forget the rows that were not read. The connection is of no use afterwards."""
-        result: Any = vars(self).get("_result")
-        if result is not None:
-            result.unbuffered_active = False
-        vars(self)["connection"] = None
-
-
-Connection: TypeAlias = "pymysql.connections.Connection[StreamCursor]"
+Connection: TypeAlias = "pymysql.connections.Connection[SSCursor]"
+Read: TypeAlias = Callable[[memoryview], int]
 
 
 @contextmanager
@@ -78,6 +73,40 @@ def connected(config: MySQLConfig, deadline: float) -> Iterator[Connection]:
     finally:
         watchdog.cancel()
         link.close()
+
+
+@contextmanager
+def streaming(connection: Connection, sql: str) -> Iterator[tuple[int, Read]]:
+    """Send a statement and leave its rows' packets on the line: the first one's number, and a function that reads bytes
+    into a buffer. All rows have to be read; after an error the connection is of no use."""
+    cursor = connection.cursor(SSCursor)
+    try:
+        cursor.execute(sql)
+        inner: Any = vars(connection)
+        inner["_sock"].settimeout(inner["_read_timeout"])
+        yield inner["_next_seq_id"], partial(_read, inner["_rfile"])
+    finally:
+        result: Any = vars(cursor).get("_result")
+        if result is not None:
+            result.unbuffered_active = False  # or the library would wait for rows
+        cursor.close()
+
+
+def _read(stream: BufferedReader, room: memoryview) -> int:
+    bytes_read = stream.read1(min(len(room), READ_BYTES))  # readinto1 waits although bytes are there
+    if not bytes_read:
+        raise pymysql.OperationalError(CR.CR_SERVER_LOST, "the connection was closed in the middle of the rows")
+    room[: len(bytes_read)] = bytes_read
+    return len(bytes_read)
+
+
+def from_packet(packet: bytes) -> Exception:
+    """The error that an error packet of the server holds."""
+    try:
+        raise_mysql_exception(packet)
+    except pymysql.Error as error:
+        return error
+    return pymysql.OperationalError(CR.CR_UNKNOWN_ERROR, "the server reported an error that cannot be read")
 
 
 def _cut(link: socket.socket) -> None:
@@ -103,7 +132,7 @@ def _greeted(config: MySQLConfig, link: socket.socket) -> Connection:
         password=config.password,
         database=config.db,
         charset="utf8mb4",
-        cursorclass=StreamCursor,
+        cursorclass=SSCursor,
         read_timeout=config.read_seconds,
         write_timeout=config.read_seconds,
         autocommit=None,

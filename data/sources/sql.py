@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -12,10 +13,10 @@ from data.tables import TABLES, Kind, TableNames, Tables, TableSpec
 Schema = Mapping[str, Mapping[str, str]]  # lower-case table -> lower-case column -> type as the source writes it
 
 
-def select(spec: TableSpec, names: TableNames, time: str = "{}") -> str:
+def select(spec: TableSpec, names: TableNames, around: Mapping[Kind, str] = MappingProxyType({})) -> str:
     """The statement that reads one table: its columns in our order, NULL where the source lacks one.
 
-    `time` is an expression around a date column.
+    `around` has expressions around the columns of a kind, with `{}` for the column.
 
     >>> select(TABLES[3], TableNames.parse("connections=friends, connections.created_at="))
     'SELECT `user_id`, `connected_user_id`, `status`, NULL FROM `friends`'
@@ -24,7 +25,7 @@ def select(spec: TableSpec, names: TableNames, time: str = "{}") -> str:
     for column in spec.columns:
         name = names.column(spec.name, column.name)
         quoted = f"`{name}`" if name else "NULL"
-        expressions.append(time.format(quoted) if name and column.kind is Kind.TIME else quoted)
+        expressions.append(around.get(column.kind, "{}").format(quoted) if name else quoted)
     return f"SELECT {', '.join(expressions)} FROM `{names.table(spec.name)}`"
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from data.sources.base import LoadError
 from data.sources.sql import check_schema, select
-from data.tables import TABLES, USERS, TableNames
+from data.tables import TABLES, USERS, Kind, TableNames
 
 SCHEMA = {spec.name: {c.name: sorted(c.kind.types)[0] for c in spec.columns} for spec in TABLES}
 
@@ -17,7 +17,7 @@ def changed(table: str, **columns: str | None) -> dict[str, dict[str, str]]:
 
 def test_names_are_mapped_in_the_statement() -> None:
     names = TableNames.parse("users=members,users.id=member_id, users.hobbies=")
-    sql = select(USERS, names, "DATE({})")
+    sql = select(USERS, names, {Kind.TIME: "DATE({})"})
     assert sql.startswith("SELECT `member_id`, `name`, `city`, `country`, DATE(`created_at`), ")
     assert sql.endswith("`knowledge`, NULL, `type_talentees`, `opencall_objective` FROM `members`")
 
