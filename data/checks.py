@@ -58,7 +58,7 @@ def _repeated(frame: pd.DataFrame, _: _Around) -> Mask:
 
 
 def _no_url(frame: pd.DataFrame, _: _Around) -> Mask:
-    return np.array([tidy(cell) is None for cell in frame["video"]], dtype=bool)
+    return np.array([tidy(cell) is None for cell in frame["video"].tolist()], dtype=bool)
 
 
 def _future(frame: pd.DataFrame, around: _Around) -> Mask:
@@ -172,9 +172,9 @@ def _plain(spec: TableSpec, frame: pd.DataFrame) -> pd.DataFrame:
         if column.kind in (Kind.ID, Kind.COUNT):
             columns[column.name] = cells.to_numpy(dtype=np.int64, na_value=0)
         elif column.kind is Kind.TEXT:
-            columns[column.name] = pd.Series([tidy(cell) for cell in cells], dtype=object)
+            columns[column.name] = pd.Series([tidy(cell) for cell in cells.tolist()], dtype=object)
         elif column.kind is Kind.LIST:
-            columns[column.name] = pd.Series([parse_list(cell) for cell in cells], dtype=object)
+            columns[column.name] = pd.Series([parse_list(cell) for cell in cells.tolist()], dtype=object)
         elif column.kind is Kind.RATING:
             rating = cells.to_numpy(dtype=np.float32)
             columns[column.name] = np.where(rating == 0, np.float32(np.nan), rating)

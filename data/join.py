@@ -31,9 +31,9 @@ def joined(tables: Tables) -> Tables:
 
 def _each_once(connections: pd.DataFrame) -> pd.DataFrame:
     """Connections as pairs with the smaller id first, each pair once."""
-    ends = connections[["user_id", "connected_user_id"]].to_numpy(dtype=np.int64)
-    pairs = np.unique(np.sort(ends, axis=1), axis=0) if len(ends) else ends
-    return pd.DataFrame({"user_id": pairs[:, 0], "connected_user_id": pairs[:, 1]})
+    left, right = (connections[name].to_numpy(dtype=np.int64) for name in ("user_id", "connected_user_id"))
+    pairs = pd.DataFrame({"user_id": np.minimum(left, right), "connected_user_id": np.maximum(left, right)})
+    return pairs.drop_duplicates().sort_values(["user_id", "connected_user_id"], ignore_index=True)
 
 
 def _with_creator(rows: pd.DataFrame, users: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+import orjson
+
 MAX_NAME = 120
 MAX_NAMES = 200
 NOTHING = frozenset({"", "null", "none", "nil", "nan", "undefined", "n/a"})
@@ -38,7 +40,7 @@ def tidy(value: object) -> str | None:
     """
     if not isinstance(value, str):
         return None
-    text = unicodedata.normalize("NFC", value)
+    text = value if value.isascii() else unicodedata.normalize("NFC", value)
     if not text.isprintable():
         text = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
     return " ".join(text.split()) or None
@@ -65,27 +67,42 @@ def distinct(values: Iterable[object]) -> list[str]:
     """The usable names among values, in display form, each once by its folded form."""
     found: dict[str, str] = {}
     for value in values:
-        name = tidy(value)
-        if name is None or len(name) > MAX_NAME or not any(c.isalnum() for c in name):
-            continue
-        if (folded := fold(name)) not in NOTHING:
-            found.setdefault(folded, name)
+        if isinstance(value, str) and (named := _name(value)):
+            found.setdefault(*named)
             if len(found) == MAX_NAMES:
                 break
     return list(found.values())
+
+
+@lru_cache(maxsize=65_536)
+def _name(text: str) -> tuple[str, str] | None:
+    """The folded and the display form of a name; None when it is none."""
+    name = tidy(text)
+    if name is None or len(name) > MAX_NAME or not any(c.isalnum() for c in name):
+        return None
+    folded = fold(name)
+    return None if folded in NOTHING else (folded, name)
 
 
 def _split(text: str, depth: int = 0) -> Sequence[object]:
     text = text.strip()
     if text[:1] in ("[", "{", '"'):
         try:
-            parsed = json.loads(text)
+            parsed = _parsed(text)
         except (ValueError, RecursionError):
             return [] if text.startswith("{") else _pieces(text)
         if isinstance(parsed, str) and depth < 3:
             return _split(parsed, depth + 1)
         return parsed if isinstance(parsed, list) else []
     return _pieces(text)
+
+
+def _parsed(text: str) -> object:
+    """JSON; what the fast parser refuses (NaN, a lone surrogate, deep nesting) is left to the lenient one."""
+    try:
+        return orjson.loads(text)
+    except (ValueError, UnicodeError):
+        return json.loads(text)
 
 
 def _pieces(text: str) -> list[object]:

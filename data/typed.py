@@ -132,10 +132,12 @@ class TypedColumns:
         joined = {}
         for index, column in enumerate(self._spec.columns):
             parts = [chunk[index] for chunk in self._chunks]
-            joined[column.name] = _joined_words(parts) if column.kind is Kind.WORD else pd.concat(parts)
-        frame = pd.DataFrame({name: series.array for name, series in joined.items()}, copy=False)
+            is_word = column.kind is Kind.WORD
+            joined[column.name] = _joined_words(parts) if is_word else pd.concat(parts, ignore_index=True)
+            for chunk in self._chunks:
+                chunk[index] = pd.Series(dtype=object)  # its cells are in the joined column now
         self._chunks.clear()
-        return frame
+        return pd.DataFrame(joined, copy=False)  # of Series: arrays of objects would become pandas' own text type
 
 
 def _joined_words(parts: list["pd.Series[Any]"]) -> "pd.Series[Any]":
@@ -146,11 +148,9 @@ def retyped(spec: TableSpec, frame: pd.DataFrame) -> pd.DataFrame:
     """A frame made by hand (any column types) with the types of this module; a frame of a source passes unchanged."""
     columns = {}
     for column in spec.columns:
-        series = frame[column.name]
+        series = frame[column.name].reset_index(drop=True)
         columns[column.name] = (
-            series.array
-            if _is_typed(column.kind, series)
-            else CONVERTERS[column.kind]([_plain(cell) for cell in series]).array
+            series if _is_typed(column.kind, series) else CONVERTERS[column.kind]([_plain(cell) for cell in series])
         )
     return pd.DataFrame(columns, copy=False)
 

@@ -9,7 +9,7 @@ TOLERANCE = 1e-12
 MOST_STEPS = 200
 
 
-def adjacency(people: int, left: NDArray[np.int64], right: NDArray[np.int64]) -> csr_array:
+def adjacency(people: int, left: NDArray[np.integer], right: NDArray[np.integer]) -> csr_array:
     """The symmetric matrix of connections, shape (people, people): 1 where two are connected, sorted columns."""
     ones = np.ones(2 * len(left))
     matrix = csr_array((ones, (np.concatenate([left, right]), np.concatenate([right, left]))), shape=(people, people))

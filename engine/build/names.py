@@ -47,14 +47,12 @@ def vocabulary(*columns: pd.Series) -> Vocabulary:
 
 def codes(*columns: pd.Series) -> list[NDArray[np.int32]]:
     """Codes of folded names, shared by all columns; -1 where there is no name."""
-    found: list[NDArray[np.int32]] = []
-    known = vocabulary(*(column.map(lambda name: [name] if isinstance(name, str) else []) for column in columns))
-    for matrix in known.incidence:
-        code = np.full(matrix.shape[0], -1, dtype=np.int32)
-        rows, names = matrix.nonzero()
-        code[rows] = names
-        found.append(code)
-    return found
+    values = np.concatenate([column.to_numpy(dtype=object) for column in columns])
+    numbers, names = pd.factorize(values)  # one number for each way of writing, -1 for none
+    folded = [fold(name) if isinstance(name, str) else "" for name in names.tolist()]
+    position = {name: index for index, name in enumerate(sorted(set(filter(None, folded))))}
+    code = np.array([*(position.get(name, -1) for name in folded), -1], dtype=np.int32)
+    return np.split(code[numbers], np.cumsum([len(column) for column in columns])[:-1])
 
 
 def _encode(mentions: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

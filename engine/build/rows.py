@@ -26,7 +26,7 @@ class Rows:
     flows: pd.DataFrame
     users: pd.DataFrame
     acts: pd.DataFrame
-    friends: tuple[NDArray[np.int64], NDArray[np.int64]]
+    friends: tuple[NDArray[np.int32], NDArray[np.int32]]
     creator_id: NDArray[np.int64]
     as_of: np.datetime64
 
@@ -38,15 +38,15 @@ class Rows:
         left, right = ids(connections["user_id"]), ids(connections["connected_user_id"])
         user_id = np.unique(np.concatenate([ids(tables.users["id"]), ids(acts["user_id"]), left, right]))
         numbered = acts.assign(
-            user=np.searchsorted(user_id, ids(acts["user_id"])),
-            video=np.searchsorted(ids(videos["id"]), ids(acts["video_id"])),
+            user=positions(ids(acts["user_id"]), user_id),
+            video=positions(ids(acts["video_id"]), ids(videos["id"])),
         )
         return cls(
             videos=videos,
             flows=flows,
             users=_profiles(tables.users, user_id),
             acts=numbered,
-            friends=(np.searchsorted(user_id, left), np.searchsorted(user_id, right)),
+            friends=(positions(left, user_id), positions(right, user_id)),
             creator_id=np.union1d(ids(videos["user_id"]), ids(flows["user_id"])),
             as_of=np.datetime64(tables.as_of.astimezone(UTC).replace(tzinfo=None), "us"),
         )
@@ -59,7 +59,7 @@ class Rows:
 
     def creator_rows(self, user_ids: pd.Series) -> NDArray[np.int32]:
         """Rows in `creator_id` of creators' ids."""
-        return np.searchsorted(self.creator_id, ids(user_ids)).astype(np.int32)
+        return positions(ids(user_ids), self.creator_id)
 
 
 def ids(column: pd.Series) -> NDArray[np.int64]:
@@ -68,15 +68,12 @@ def ids(column: pd.Series) -> NDArray[np.int64]:
 
 
 def positions(wanted: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Where each wanted id is in the sorted known ids; -1 where it is not.
+    """Where each wanted id is in the known ids, which are all different; -1 where it is not.
 
     >>> positions(np.array([5, 7]), np.array([3, 7])).tolist()
     [-1, 1]
     """
-    if not len(known):
-        return np.full(len(wanted), -1, dtype=np.int32)
-    at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    return np.where(known[at] == wanted, at, -1).astype(np.int32)
+    return pd.Index(known).get_indexer(pd.Index(wanted)).astype(np.int32)
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:

@@ -87,7 +87,7 @@ def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> unit(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [[0.6, 0.8], [0.0, 0.0]]
     """
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]  # no copy of all, as np.linalg.norm makes
     return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > NEGLIGIBLE))
 
 

@@ -37,7 +37,7 @@ def pairs(
     """A matrix of shape (users, videos) with the largest value of each pair (1 without values), sorted columns."""
     weights = np.ones(len(user)) if values is None else values
     key = user * shape[1] + video
-    order = np.argsort(key, kind="stable")
+    order = np.argsort(key)  # equal pairs in any order: only their largest value is kept
     starts = np.flatnonzero(np.diff(key[order], prepend=-1))
     largest = np.maximum.reduceat(weights[order], starts) if len(starts) else np.zeros(0)
     kept = order[starts]
