@@ -111,6 +111,21 @@ def redis_config(settings: ServiceSettings) -> "RedisConfig | None":
     return redis_at(settings, settings.redis_host, settings.redis_port)
 
 
+@contextmanager
+def redis_reached(settings: ServiceSettings) -> "Iterator[RedisConfig | None]":
+    """How a command reaches Redis: through a tunnel of its own where there is one."""
+    config = redis_config(settings)
+    if config is None or not settings.ssh_host:
+        yield config
+        return
+    opened = tunnel(settings, "redis").start()
+    try:
+        opened.wait_up(10.0)
+        yield redis_at(settings, *opened.local_address)
+    finally:
+        opened.close()
+
+
 def redis_at(settings: ServiceSettings, host: str, port: int) -> "RedisConfig":
     """Redis at this address."""
     from tracking.redis_client import RedisConfig

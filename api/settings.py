@@ -124,7 +124,7 @@ class ServiceSettings(BaseSettings):
         1024**3,
         ge=1024,
         le=1024**5,
-        description="most bytes of activity that may wait in `DATA_DIR/spool`; beyond them events are answered with 503",
+        description="most bytes of activity that may wait in `DATA_DIR/spool`; beyond that events get 503",
     )
     learn_seconds: Seconds = Field(1.0, description="seconds between looks of the learner at new outcomes")
     drain_seconds: Pause = Field(

@@ -78,9 +78,14 @@ class Flusher:
                 found[buffer.name] = None
         return found
 
+    @property
+    def resting(self) -> bool:
+        """Whether the pause after the sink's last failure is not over."""
+        return self._clock() < self._retry_at
+
     def due(self) -> bool:
         """Whether enough waits, or for long enough, and the sink's pause after a failure is over."""
-        if self._clock() < self._retry_at:
+        if self.resting:
             return False
         known = [waiting for waiting in self.waiting().values() if waiting and waiting.records]
         return sum(w.activities for w in known) >= self._count or any(w.oldest_seconds >= self._seconds for w in known)
@@ -142,12 +147,8 @@ class Flusher:
 
     def _moved(self, buffer: Buffer, batch: Batch, report: FlushReport) -> bool:
         """Whether the batch is in the logs (or dead-lettered); if not, it is given back."""
-        letters: list[DeadLetter] = []
-        decisions = _parsed(Kind.DECISION, batch.decisions, Decision.of_json, letters)
-        events = _parsed(Kind.ACTIVITY, batch.activities, Event.of_json, letters)
         try:
-            letters += _letters(Kind.DECISION, decisions, self._sink.write_decisions([e for e, _ in decisions]))
-            letters += _letters(Kind.ACTIVITY, events, self._sink.write_activities([e for e, _ in events]))
+            letters = write(self._sink, batch.activities, batch.decisions)
         except SinkUnavailableError as error:
             report.problems.append(str(error))
             buffer.release(batch)
@@ -157,6 +158,21 @@ class Flusher:
         report.refused += len(letters)
         report.written += len(batch) - len(letters)
         return True
+
+
+def write(sink: Sink, activities: Sequence[bytes], decisions: Sequence[bytes]) -> list[DeadLetter]:
+    """Write records into the logs; a letter for each that cannot be read or is refused. Raises SinkUnavailableError."""
+    letters: list[DeadLetter] = []
+    feeds = _parsed(Kind.DECISION, decisions, Decision.of_json, letters)
+    events = _parsed(Kind.ACTIVITY, activities, Event.of_json, letters)
+    letters += _letters(Kind.DECISION, feeds, sink.write_decisions([entry for entry, _ in feeds]))
+    return letters + _letters(Kind.ACTIVITY, events, sink.write_activities([entry for entry, _ in events]))
+
+
+def retry(letters: Sequence[DeadLetter], sink: Sink) -> list[DeadLetter]:
+    """Write dead letters again; those that are refused once more, with today's reason. Raises SinkUnavailableError."""
+    bodies = {kind: [letter.body.encode() for letter in letters if letter.kind == kind.value] for kind in Kind}
+    return write(sink, bodies[Kind.ACTIVITY], bodies[Kind.DECISION])
 
 
 def _parsed(

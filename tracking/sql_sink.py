@@ -1,10 +1,11 @@
 """The sink over any of the two databases; what differs between them is a `Dialect`."""
 
 import logging
+import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from operator import methodcaller
+from operator import attrgetter, methodcaller
 from threading import RLock
 from typing import Any, Protocol, TypeVar
 
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 Row = tuple[Any, ...]
 Result = TypeVar("Result")
 CHUNKS = {ACTIVITY_LOG.name: 1000, FEED_LOG.name: 100}
-MOST_IDS = 500
+MOST_IDS, IDLE_SECONDS = 500, 30.0
 ROW_ERRORS = (UnicodeError, OverflowError, TypeError, ValueError)
 
 
@@ -48,6 +49,7 @@ class Dialect:
     ----------
     mysql : which words of `log_tables` to use
     placeholder : of a parameter
+    insert : writes rows of a table into the columns `names`: (cursor, sql up to VALUES, rows, the clause `keep`)
     keep : the clause of an insert that leaves a row with the same key as it is; `{key}` is the key column
     errors : the driver's base error
     refused : whether an error is about a row's values, not about the database
@@ -56,6 +58,7 @@ class Dialect:
 
     mysql: bool
     placeholder: str
+    insert: Callable[[Any, str, Sequence[Row], str], None]
     keep: str
     errors: type[Exception]
     refused: Callable[[Exception], bool]
@@ -66,12 +69,14 @@ class SqlSink:
     """The logs in an SQL database. `connect` opens a connection that does not commit by itself.
 
     The connection is opened when needed and dropped after any error but a refused row, so a tunnel or a server may
-    come and go. Methods may be called from several threads; they take turns.
+    come and go; one that was not used for `IDLE_SECONDS` is opened anew. Methods may be called from several threads;
+    they take turns.
     """
 
     def __init__(self, connect: Callable[[], Connection], dialect: Dialect) -> None:
         self._connect, self._dialect, self._lock = connect, dialect, RLock()
         self._connection: Connection | None = None
+        self._used_at = 0.0
 
     def create_tables(self) -> None:
         """Create what is absent."""
@@ -136,10 +141,10 @@ class SqlSink:
     def _insert(self, table: LogTable, rows: list[Row], start: int, refusals: list[Refusal]) -> None:
         """Write rows in one transaction; when a row is refused, halve until it is alone, and note it."""
         names = ", ".join(f"`{name}`" for name in table.names)
-        marks = ", ".join([self._dialect.placeholder] * len(table.names))
-        sql = f"INSERT INTO `{table.name}` ({names}) VALUES ({marks}) {self._dialect.keep.format(key=table.key)}"
+        into = f"INSERT INTO `{table.name}` ({names}) VALUES "
+        keep = self._dialect.keep.format(key=table.key)
         try:
-            self._run(methodcaller("executemany", sql, rows), exclusive=table.name)
+            self._run(lambda cursor: self._dialect.insert(cursor, into, rows, keep), exclusive=table.name)
         except _RefusedError as error:
             if len(rows) == 1:
                 log.warning("%s refused a row: %s", table.name, error)
@@ -174,6 +179,9 @@ class SqlSink:
                 raise SinkUnavailableError(_reason(error)) from error
 
     def _connected(self) -> Connection:
+        if time.monotonic() - self._used_at > IDLE_SECONDS:
+            self._drop()
+        self._used_at = time.monotonic()
         if self._connection is None:
             try:
                 self._connection = self._connect()
@@ -207,9 +215,13 @@ def _select(table: LogTable) -> str:
     return f"SELECT id, {', '.join(f'`{name}`' for name in table.names)} FROM `{table.name}`"
 
 
+_event_values = attrgetter(*ACTIVITY_LOG.names)
+_TIMESTAMP = ACTIVITY_LOG.names.index("timestamp")
+
+
 def _event_row(event: Event) -> Row:
-    values = {name: getattr(event, name) for name in ACTIVITY_LOG.names}
-    return tuple((values | {"timestamp": to_sql(event.timestamp)}).values())
+    values: Row = _event_values(event)
+    return (*values[:_TIMESTAMP], to_sql(event.timestamp), *values[_TIMESTAMP + 1 :])
 
 
 def _event_of(row: Row) -> Event:

@@ -1,11 +1,11 @@
 """The logs in a SQLite file: embedded mode's sink."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tracking.sql_sink import Cursor, Dialect, SqlSink
+from tracking.sql_sink import Cursor, Dialect, Row, SqlSink
 
 BUSY_SECONDS = 10.0
 
@@ -16,9 +16,15 @@ def _alone(cursor: Cursor, table: str) -> Iterator[None]:
     yield
 
 
+def _insert(cursor: Cursor, into: str, rows: Sequence[Row], keep: str) -> None:
+    marks = ", ".join("?" * len(rows[0]))
+    cursor.executemany(f"{into}({marks}) {keep}", rows)
+
+
 DIALECT = Dialect(
     mysql=False,
     placeholder="?",
+    insert=_insert,
     keep="ON CONFLICT(`{key}`) DO NOTHING",
     errors=sqlite3.Error,
     refused=lambda error: isinstance(error, sqlite3.IntegrityError | sqlite3.DataError),

@@ -51,7 +51,7 @@ def check(json: Json = False) -> None:
 @contextmanager
 def opened(settings: ServiceSettings) -> Iterator[Sink]:
     """The logs' database, through a tunnel of its own where there is one. Raises CommandError when it is away."""
-    from api.keeper import sink
+    from api.pipeline import sink
 
     tunnel = services.tunnel(settings, "mysql").start() if settings.ssh_host and not settings.embedded else None
     try:

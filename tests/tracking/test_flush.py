@@ -13,7 +13,7 @@ import pytest
 from tests.tracking.worlds import decision, event, uuid
 from tracking.buffer import Buffer, Kind, Record
 from tracking.dead_letters import DeadLetter, DeadLetters
-from tracking.flush import Flusher
+from tracking.flush import Flusher, retry
 from tracking.redis_buffer import RedisBuffer
 from tracking.redis_client import RedisConfig
 from tracking.sink import SinkUnavailableError
@@ -194,6 +194,30 @@ def test_a_letter_is_kept_once_and_a_torn_line_is_passed_over(tmp_path: Path) ->
     letters.add([one])
     letters.add([replace(one, body="[]")])
     assert letters.letters() == [one, replace(one, body="[]")]
+
+
+def test_a_retried_letter_leaves_the_file_only_when_it_is_stored(tmp_path: Path) -> None:
+    letters, sink = DeadLetters(tmp_path / "dead.jsonl"), SqliteSink(tmp_path / "log.sqlite")
+    good, bad = event(1), replace(event(2), session_id="x" * 65)
+    letters.add([DeadLetter("activity", e.event_id, "full", e.to_json().decode()) for e in (good, bad)])
+    refused = retry(letters.letters(), sink)
+    assert [letter.id for letter in refused] == [bad.event_id]
+    assert letters.remove({letter.name for letter in letters.letters()} - {letter.name for letter in refused}) == 1
+    assert [letter.id for letter in letters.letters()] == [bad.event_id]
+    assert stored(tmp_path) == Counter([good.event_id])
+
+
+def test_letters_that_come_while_others_are_removed_are_kept(tmp_path: Path) -> None:
+    writer, other = DeadLetters(tmp_path / "dead.jsonl"), DeadLetters(tmp_path / "dead.jsonl")
+    made = [DeadLetter("activity", str(n), "too long", f"{n}") for n in range(40)]
+    writer.add(made[:1])
+    with ThreadPoolExecutor(2) as threads:
+        adding = threads.submit(lambda: [writer.add([letter]) for letter in made[1:]])
+        removing = threads.submit(lambda: [other.remove({made[0].name}) for _ in range(20)])
+        adding.result()
+        removing.result()
+    assert [letter.id for letter in writer.letters()] == [letter.id for letter in made[1:]]
+    assert writer.count() == other.count() == 39
 
 
 def test_a_sink_that_holds_the_lock_makes_others_wait_their_turn(database: Any, tmp_path: Path) -> None:
