@@ -1,6 +1,6 @@
 """Fill the slots one after another, relax rules where a slot would stay empty, and say what gave way."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.board import Board
 from engine.feed_types import Relaxation
@@ -12,8 +12,7 @@ from engine.rules.creator_window import CreatorWindow
 SHORT = "short"
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A filled slot, still in rows.
 
     `slot` is the planned pool, `source` the one whose turn it was after borrowing, `pool` the one that took the item:

@@ -12,7 +12,8 @@ from engine.kernel.base import EVERY_FLAG, Draft, Drafted, Floats, Kernel, Ranke
 from engine.rules.creator_window import CreatorWindow
 from engine.rules.table import FLAGS, RULES, Rung, ladder
 
-SPARE_DEPTH = 112
+# A list is ranked this much deeper than one slot looks: for what earlier slots and the creators' window take away.
+SPARE_DEPTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Board:
 
     def rank(self, pools: list[str], limits: list[int]) -> None:
         """Rank these pools in one pass, deep enough for `limits` candidates a slot in the usual case."""
-        depths = [2 * limit + SPARE_DEPTH for limit in limits]
+        depths = [limit + limit // 4 + self.request.size + SPARE_DEPTH for limit in limits]
         ranked = self.sheet.rank(pools, depths, self.rung.mask)
         self.lists.update(zip([(pool, self.rung.mask) for pool in pools], ranked, strict=True))
 

@@ -70,24 +70,30 @@ def items_of(
 ) -> tuple[FeedItem, ...]:
     """Rows become ids, and every item says why it is there."""
     world = board.world
-    fresh = np.array([item.kind == "video" and bool(world.video_fresh[item.row]) for item in placed], dtype=np.bool_)
+    identity, creator, fresh = [0] * len(placed), [0] * len(placed), [False] * len(placed)
+    for kind, ids, creators in (
+        ("video", world.video_id, world.video_creator),
+        ("flow", world.flow_id, world.flow_creator),
+    ):
+        at = [index for index, item in enumerate(placed) if item.kind == kind]
+        rows = [placed[index].row for index in at]
+        new = world.video_fresh[rows].tolist() if kind == "video" else [0] * len(rows)
+        found = zip(at, ids[rows].tolist(), world.creator_id[creators[rows]].tolist(), new, strict=True)
+        for index, item_id, creator_id, is_new in found:
+            identity[index], creator[index], fresh[index] = item_id, creator_id, bool(is_new)
     why = reasons([item.pool for item in placed], features, fresh, formulas)
-    items = []
-    for index, item in enumerate(placed):
-        video = item.kind == "video"
-        creator = (world.video_creator if video else world.flow_creator)[item.row]
-        items.append(
-            FeedItem(
-                position=index + 1,
-                slot=item.slot,
-                pool=item.pool,
-                kind=item.kind,
-                id=int((world.video_id if video else world.flow_id)[item.row]),
-                row=item.row,
-                creator_id=int(world.creator_id[creator]),
-                score=item.score,
-                propensity=item.propensity,
-                reason=why[index],
-            )
+    return tuple(
+        FeedItem(
+            position=index + 1,
+            slot=item.slot,
+            pool=item.pool,
+            kind=item.kind,
+            id=identity[index],
+            row=item.row,
+            creator_id=creator[index],
+            score=item.score,
+            propensity=item.propensity,
+            reason=why[index],
         )
-    return tuple(items)
+        for index, item in enumerate(placed)
+    )

@@ -1,6 +1,7 @@
 """What goes into a feed and what comes out of it: plain frozen data, shared with tracking and the API."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,9 +38,8 @@ class FeedRequest:
     seen: Seen = field(default=NOTHING_SEEN)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedItem:
-    """One position of a feed.
+class FeedItem(NamedTuple):
+    """One position of a feed. A named tuple, because a feed makes dozens and frozen dataclasses take their time.
 
     `slot` is the pool the pattern planned, `pool` the one that filled it; they differ for EXPLORE turns and recorded
     relaxations. `propensity` is the probability, given the features and everything placed before, that this slot

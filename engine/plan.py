@@ -1,15 +1,14 @@
 """Slots to pools: the pattern repeated, and which slots turn into EXPLORE."""
 
-from dataclasses import dataclass
 from itertools import cycle
+from typing import NamedTuple
 
 from engine import randomness
 from engine.config import EngineConfig
 from engine.feed_types import FeedRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """One planned position: the pool it is for, and whether it turns into EXPLORE."""
 
     pool: str

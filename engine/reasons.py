@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.bandit.score_table import Formula
+from engine.bandit.score_table import Formula, no_bonus
 from engine.features import NAMES
 
 PHRASES: dict[str, str] = {
@@ -22,23 +22,29 @@ PHRASES: dict[str, str] = {
 }
 EXPLORED = "exploration: every eligible item has the same chance"
 FLOW = "challenge: recent flows come first"
+NO_BONUS = no_bonus()
 WITHOUT_PREFERENCE = "best estimate of what viewers enjoy"
 
 
 def reasons(
-    pools: list[str], features: NDArray[np.float32], fresh: NDArray[np.bool_], formulas: dict[str, Formula]
+    pools: list[str], features: NDArray[np.float32], fresh: list[bool], formulas: dict[str, Formula]
 ) -> list[str]:
-    """One sentence an item; `features` is (n, 18), `fresh` (n,). Only the pool's own bonuses speak, not the bandit."""
-    return [_reason(formulas.get(pool), pool, features[i], bool(fresh[i])) for i, pool in enumerate(pools)]
+    """One sentence an item; `features` is (n, 18). Only the pool's own bonuses speak, not the bandit."""
+    if not pools:
+        return []
+    bonus = np.stack([formulas[pool].bonus if pool in formulas else NO_BONUS for pool in pools])
+    parts = features * bonus
+    best = parts.argmax(axis=1)
+    index = np.arange(len(pools))
+    answers = zip(pools, best.tolist(), parts[index, best].tolist(), features[index, best].tolist(), fresh, strict=True)
+    return [_reason(formulas.get(pool), pool, *answer) for pool, *answer in answers]
 
 
-def _reason(formula: Formula | None, pool: str, features: NDArray[np.float32], fresh: bool) -> str:
+def _reason(formula: Formula | None, pool: str, best: int, part: float, value: float, fresh: bool) -> str:
     if formula is None:
         return EXPLORED if pool == "EXPLORE" else FLOW
-    parts = formula.bonus * features
-    best = int(parts.argmax())
-    if fresh and formula.fresh > parts[best]:
+    if fresh and formula.fresh > part:
         return PHRASES["fresh"]
-    if parts[best] <= 0.0:
+    if part <= 0.0:
         return WITHOUT_PREFERENCE
-    return f"{PHRASES[NAMES[best]]} ({NAMES[best]} {features[best]:.2f})"
+    return f"{PHRASES[NAMES[best]]} ({NAMES[best]} {value:.2f})"

@@ -21,7 +21,7 @@ typedef struct {
     int32_t count;
     int32_t rows[MOST_CANDIDATES];
     double scores[MOST_CANDIDATES];
-    double chances[MOST_CANDIDATES]; /* softmax only; the sum is total */
+    double chances[MOST_CANDIDATES]; /* softmax only, up to a common factor; the sum is total */
     double total;
 } offer;
 
@@ -66,15 +66,15 @@ static int32_t eligible(const tf_world *world, const tf_scratch *scratch, const 
 static int32_t offer_videos(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, const tf_pool *pool,
                             int32_t position, offer *out) {
     out->count = 0;
+    out->total = 0.0;
     for (int32_t i = 0; i < pool->count && out->count < pool->limit; i++) {
         if (refused(world, scratch, feed, pool->rows[i], position)) continue;
         out->rows[out->count] = pool->rows[i];
-        out->scores[out->count++] = pool->scores[i];
+        out->scores[out->count] = pool->scores[i];
+        if (pool->weights) out->total += out->chances[out->count] = pool->weights[i];
+        out->count++;
     }
     if (out->count < pool->limit && !pool->complete) out->count = 0;
-    if (pool->pick != TF_SOFTMAX) return out->count;
-    out->total = 0.0;
-    for (int32_t i = 0; i < out->count; i++) out->total += out->chances[i] = exp(out->scores[i] - out->scores[0]);
     return out->count;
 }
 
@@ -140,15 +140,19 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The chance that head start `own` plus U(0, width) beats all others: see engine/pools/fw.py. */
-static double winning(double *ceiling, const double *head, int32_t count, double own, double width) {
+/* The chance that head start `own` plus U(0, width) beats all others: see engine/pools/fw.py. Overwrites both arrays:
+   those beaten for certain are left out of `head`. */
+EVERY_WIDTH
+static double winning(double *ceiling, double *head, int32_t count, double own, double width) {
+    const double per_width = 1.0 / width;
     double low = head[0], high = own + width, edges[PANELS + 2], total = 0.0;
     for (int32_t i = 1; i < count; i++) low = head[i] > low ? head[i] : low;
     if (low >= high) return 0.0;
     int32_t rivals = 0, kinks = 0, panels = 0;
     for (int32_t i = 0; i < count; i++) {
-        rivals += head[i] + width > low;
-        if (head[i] + width > low && head[i] + width < high) ceiling[kinks++] = head[i] + width;
+        if (head[i] + width <= low) continue;
+        head[rivals++] = head[i];
+        if (head[i] + width < high) ceiling[kinks++] = head[i] + width;
     }
     qsort(ceiling, (size_t)kinks, sizeof(double), ascending);
     edges[0] = low;
@@ -156,14 +160,17 @@ static double winning(double *ceiling, const double *head, int32_t count, double
     edges[++panels] = high;
     for (int32_t p = 0; p < panels; p++) {
         double half = 0.5 * (edges[p + 1] - edges[p]);
+        double score[NODES], beaten[NODES];
         for (int j = 0; j < NODES; j++) {
-            double score = half * ABSCISSA[j] + (edges[p] + half), beaten = 1.0;
-            for (int32_t i = 0; i < count; i++) {
-                double share = (score - head[i]) / width;
-                if (share < 1.0) beaten *= share;
-            }
-            total += beaten / ((score - own) / width) * half * WEIGHT[j];
+            score[j] = half * ABSCISSA[j] + (edges[p] + half);
+            beaten[j] = 1.0;
         }
+        for (int32_t i = 0; i < rivals; i++)
+            for (int j = 0; j < NODES; j++) {
+                double share = (score[j] - head[i]) * per_width;
+                beaten[j] *= share < 1.0 ? share : 1.0;
+            }
+        for (int j = 0; j < NODES; j++) total += beaten[j] / ((score[j] - own) / width) * half * WEIGHT[j];
     }
     return total / width < 1.0 ? total / width : 1.0;
 }

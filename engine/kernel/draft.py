@@ -39,8 +39,9 @@ def c_draft(world: World, draft: Draft, answer: Answer) -> tuple[Any, list[Any]]
     if carried:
         recent[:, :carried] = np.array(draft.recent, dtype=np.int32).T
     pools = ffi.new("tf_pool[]", len(draft.sources))
+    kept: list[Any] = [pools, recent]
     for c_pool, source in zip(pools, draft.sources, strict=True):
-        _fill_pool(c_pool, source, draft)
+        kept.append(_fill_pool(c_pool, source, draft))
     c_feed = ffi.new("tf_feed *")
     c_feed.seed, c_feed.size, c_feed.window = draft.seed, size, draft.window
     c_feed.open_videos, c_feed.recent, c_feed.explore_rate = draft.open_videos, carried, draft.explore_rate
@@ -59,7 +60,6 @@ def c_draft(world: World, draft: Draft, answer: Answer) -> tuple[Any, list[Any]]
         "score": ("double[]", answer.scores),
         "chance": ("double[]", answer.chances),
     }
-    kept: list[Any] = [pools, recent]
     for name, (kind, array) in buffers.items():
         kept.append(ffi.from_buffer(kind, array))
         setattr(c_feed, name, kept[-1])
@@ -67,10 +67,17 @@ def c_draft(world: World, draft: Draft, answer: Answer) -> tuple[Any, list[Any]]
     return c_feed, kept
 
 
-def _fill_pool(c_pool: Any, source: Source, draft: Draft) -> None:
+def _fill_pool(c_pool: Any, source: Source, draft: Draft) -> Any:
+    """Point the C pool at its ranked candidates; returns what has to be kept."""
     c_pool.pick, c_pool.limit = PICKS[source.pick], source.limit
     ranked = draft.ranked.get(source.pool)
-    if ranked is not None:
-        c_pool.count, c_pool.complete = len(ranked.rows), ranked.complete
-        c_pool.rows = ffi.from_buffer("int32_t[]", ranked.rows)
-        c_pool.scores = ffi.from_buffer("float[]", ranked.scores)
+    if ranked is None:
+        return None
+    c_pool.count, c_pool.complete = len(ranked.rows), ranked.complete
+    c_pool.rows = ffi.from_buffer("int32_t[]", ranked.rows)
+    c_pool.scores = ffi.from_buffer("float[]", ranked.scores)
+    if source.pick != "softmax" or not len(ranked.scores):
+        return None
+    weights = np.exp(ranked.scores.astype(np.float64) - float(ranked.scores[0]))
+    c_pool.weights = ffi.from_buffer("double[]", weights)
+    return weights

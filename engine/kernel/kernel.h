@@ -106,6 +106,7 @@ typedef struct {
     int32_t count;
     const int32_t *rows;
     const float *scores;
+    const double *weights;           /* exp(scores - the best), for TF_SOFTMAX; else NULL */
 } tf_pool;
 
 /* A feed to fill while every rule holds. */

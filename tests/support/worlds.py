@@ -104,8 +104,9 @@ def ragged(name: str, random: np.random.Generator, rows: int, values: int, most:
 
 def fragments(kind: str, rows: int) -> dict[str, Any]:
     """The least JSON members an item may have."""
-    parts = [f'"type":"{kind}","id":{row}'.encode() for row in range(rows)]
-    start = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
+    parts = [b'"type":"%s","id":%d' % (kind.encode(), row) for row in range(rows)]
+    lengths = np.fromiter(map(len, parts), dtype=np.int64, count=rows)
+    start = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
     return {f"{kind}_fragment": np.frombuffer(b"".join(parts), dtype=np.uint8), f"{kind}_fragment_start": start}
 
 
