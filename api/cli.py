@@ -7,7 +7,20 @@ from collections.abc import Sequence
 import orjson
 import typer
 
-from api.commands import config, database, dead_letters, doctor, flush, quality, reload, serve, snapshots, status
+from api.commands import (
+    bandits,
+    config,
+    database,
+    dead_letters,
+    doctor,
+    flush,
+    learner,
+    quality,
+    reload,
+    serve,
+    snapshots,
+    status,
+)
 from api.settings import SettingsError
 
 logger = logging.getLogger(__name__)
@@ -28,6 +41,8 @@ app.command("quality")(quality.quality)
 app.command("doctor")(doctor.doctor)
 app.command("flush")(flush.flush)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(bandits.app, name="bandits")
+app.add_typer(learner.app, name="learner")
 app.add_typer(config.app, name="config")
 app.add_typer(database.app, name="db")
 app.add_typer(snapshots.app, name="snapshots")

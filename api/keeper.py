@@ -9,7 +9,8 @@ from api import pipeline, services
 from api.backlog import Backlog
 from api.settings import ServiceSettings
 from data.tunnel import Tunnel
-from tracking.learner import Learner
+from tracking.learner import Learner, LearnerError
+from tracking.policies import PolicyError
 from tracking.sink import SinkUnavailableError
 
 logger = logging.getLogger(__name__)
@@ -26,8 +27,10 @@ class Keeper:
         folder = settings.data_dir
         self._flusher = pipeline.flusher(settings, self._sink, services.redis_config(settings))
         self._backlog = Backlog(settings, self._sink)
-        self._learner = Learner(self._sink, folder / "policies")
+        self._learner = Learner(self._sink, folder / "policies", half_lives=services.half_lives(settings))
         self._stopping, self._problems = threading.Event(), dict.fromkeys(("flush", "learn"), "")
+        self._learnt: dict[str, Any] = {}
+        self._learnt_problem = ""
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
     def start(self) -> None:
@@ -44,8 +47,9 @@ class Keeper:
     def report(self) -> dict[str, Any]:
         """What waits and what is wrong, for /health."""
         found = self._backlog.report()
-        found["problems"] += [problem for problem in self._problems.values() if problem]
-        return {**found, "database": {"ok": not self._problems["learn"], "error": self._problems["learn"] or None}}
+        found["problems"] += [problem for problem in (*self._problems.values(), self._learnt_problem) if problem]
+        return {**found, "database": {"ok": not self._problems["learn"], "error": self._problems["learn"] or None},
+                "learning": self._learnt}  # fmt: skip
 
     def _run(self) -> None:
         self._attempt("learn", self._learn)
@@ -75,6 +79,14 @@ class Keeper:
         return "; ".join(self._flusher.flush(seconds).problems)
 
     def _learn(self) -> str:
-        self._learner.learn()
+        problem = ""
+        try:
+            report = self._learner.learn()
+            self._learnt = {"version": report.version, "frozen": report.frozen, "unattributed": report.unattributed}
+            problem = self._learner.problem
+        except (LearnerError, PolicyError) as error:
+            problem = f"learn: {error}"
+        if problem and problem != self._learnt_problem:
+            logger.error("%s", problem)
+        self._learnt_problem = problem
         return ""
-

@@ -86,6 +86,11 @@ def tracker(settings: ServiceSettings) -> "Tracker":
     )
 
 
+def half_lives(settings: ServiceSettings) -> dict[str, float]:
+    """How fast each pool's bandit forgets, in days; 0: never."""
+    return {pool: getattr(settings, f"{pool.lower()}_half_life_days") for pool in ("VMP", "AU", "NU")}
+
+
 def snapshots(settings: ServiceSettings) -> SnapshotStore:
     """The snapshots of this DATA_DIR."""
     return SnapshotStore(settings.data_dir / "snapshots")

@@ -20,6 +20,7 @@ from engine.config import EngineConfig
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400 * 30), BeforeValidator(duration)]
 Pause = Annotated[float, Field(ge=0, le=86400 * 30), BeforeValidator(duration)]
+FORGETS = "{}: days after which an examined item counts half in what is learnt; 0: for ever"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # of BLAS; two on a busy machine wait for each other
 
@@ -127,6 +128,9 @@ class ServiceSettings(BaseSettings):
         description="most bytes of activity that may wait in `DATA_DIR/spool`; beyond that events get 503",
     )
     learn_seconds: Seconds = Field(1.0, description="seconds between looks of the learner at new outcomes")
+    vmp_half_life_days: float = Field(0.0, ge=0, le=36500, description=FORGETS.format("VMP"))
+    au_half_life_days: float = Field(0.0, ge=0, le=36500, description=FORGETS.format("AU"))
+    nu_half_life_days: float = Field(0.0, ge=0, le=36500, description=FORGETS.format("NU"))
     drain_seconds: Pause = Field(
         1.0, description="on SIGTERM, /readyz answers 503 for this long before the port closes"
     )

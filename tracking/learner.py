@@ -28,12 +28,16 @@ class LearnerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LearnReport:
-    """What one call learnt: rows read, positions observed or revised, acts without a feed in all, the live version."""
+    """What one call learnt: rows read, positions observed or revised, acts without a feed in all, the live version.
+
+    `frozen` says that an operator halted learning.
+    """
 
     rows: int
     lessons: int
     unattributed: int
     version: str
+    frozen: bool = False
 
 
 class Learner:
@@ -76,7 +80,8 @@ class Learner:
             if rows:
                 self._store.prune(KEPT_VERSIONS)
                 log.info("learnt %d lessons from %d rows: policy %s", lessons, rows, self._store.current_version())
-            return LearnReport(rows, lessons, state.unattributed, self._store.current_version() or state.version)
+            version = self._store.current_version() or state.version
+            return LearnReport(rows, lessons, state.unattributed, version, self._store.frozen)
 
     def rebuild(self, tell: Callable[[int], None] = lambda rows: None) -> LearnReport:
         """Learn all of the logs again from nothing and publish that; `tell` hears how many rows were read so far.
