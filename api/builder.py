@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 from api import services
@@ -18,7 +19,8 @@ from api.files import locked
 from api.reloads import Reloads
 from api.settings import ServiceSettings, SettingsError, load
 from data.checks import clean
-from data.snapshot import SnapshotError
+from data.compare import Limits, Profile, compare
+from data.snapshot import SnapshotError, SnapshotStore
 from data.sources.base import LoadError
 from engine.build import build
 
@@ -46,11 +48,13 @@ class Build:
             self._reloads.update(self._id, state="building")
             with self._timed("clean"):
                 tables = clean(raw)
+                del raw
+                store = services.snapshots(self._settings)
+                profile = compare(tables, self._profile_before(store, tables.source), self._limits())
             with self._timed("compute"):
                 arrays, details = build(tables, self._settings.engine)
-            store = services.snapshots(self._settings)
             with self._timed("write"):
-                identity = store.publish(arrays, details)
+                identity = store.publish(arrays, {**details, "profile": profile})
         self._report(identity, details)
         store.prune(self._settings.keep_snapshots)
         self._reloads.prune()
@@ -59,6 +63,14 @@ class Build:
         """Write down why nothing was published."""
         self._reloads.update(self._id, state="failed", error=reason)
         logger.error("reload %s failed: %s", self._id, reason)
+
+    def _profile_before(self, store: SnapshotStore, source: str) -> Profile | None:
+        """What the served snapshot's tables looked like; None when there is none, or it is another database's."""
+        details = store.current_details()
+        return details.get("profile") if details.get("source") == source else None
+
+    def _limits(self) -> Limits:
+        return Limits(**{field.name: getattr(self._settings, f"max_{field.name}") for field in fields(Limits)})
 
     def _report(self, identity: str, details: Mapping[str, Any]) -> None:
         result = {key: details[key] for key in ("as_of", "source", "counts", "quarantine") if key in details}

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, create_model
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from api.settings_loads import LoadSettings
 from api.settings_rules import Problem, cross_checks, duration, unknown_names
 from engine.config import EngineConfig
 
@@ -33,7 +34,7 @@ class SettingsError(Exception):
         super().__init__("; ".join(f"{problem.setting}: {problem.reason}" for problem in problems))
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(LoadSettings):
     """The service's own settings; the engine's numbers are added by `Settings`."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, validate_default=False)

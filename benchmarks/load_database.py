@@ -14,7 +14,9 @@ _SHARE = "CRC32(CONCAT('{}', seq)) / 4294967296"
 def _list(mark: str, most: int) -> str:
     """A JSON array of one to `most` names."""
     names = ", '\", \"', ".join(_NAME.format(f"{mark}{number}") for number in range(most))
-    return f"CONCAT('[\"', SUBSTRING_INDEX(CONCAT({names}), '\", \"', 1 + CRC32(CONCAT(seq, '{mark}')) % {most}), '\"]')"
+    return (
+        f"CONCAT('[\"', SUBSTRING_INDEX(CONCAT({names}), '\", \"', 1 + CRC32(CONCAT(seq, '{mark}')) % {most}), '\"]')"
+    )
 
 
 TABLES = {

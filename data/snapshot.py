@@ -49,6 +49,14 @@ class SnapshotStore:
             return None
         return text if ID.fullmatch(text) else None
 
+    def current_details(self) -> Mapping[str, Any]:
+        """The current snapshot's details, without a look at its arrays; empty when there is none or it is damaged."""
+        identity = self.current_id()
+        try:
+            return dict(read_manifest(self.folder / identity)["details"]) if identity else {}
+        except SnapshotError:
+            return {}
+
     def open_current(self) -> Snapshot:
         """The current snapshot; when it is damaged, the newest other one that is whole, with an error logged.
 
