@@ -1,6 +1,6 @@
 # Everything here works on a clean clone: each target installs what it lacks and skips what is there.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint bench lock demo-mysql environment runtime servers
+.PHONY: help serve test check lint bench soak lock demo-mysql environment runtime servers
 
 bin := .venv/bin
 
@@ -27,6 +27,9 @@ bench: environment  ## Run the benchmarks and print their table
 
 lock: environment  ## Resolve the dependencies anew and write requirements/*.lock
 	@scripts/lock.sh
+
+soak: environment servers  ## Half an hour of faults under load: nothing lost, nothing grows
+	@$(bin)/python -m scripts.soak
 
 demo-mysql: environment servers  ## Serve the Last.fm data from a MariaDB behind an SSH tunnel, show a feed, stop
 	@$(bin)/python -m scripts.demo_mysql

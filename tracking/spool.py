@@ -64,17 +64,18 @@ class Spool:
     async def push(self, records: Sequence[Record], *, durable: bool = True) -> frozenset[str]:
         """Keep the records; see the module for what that guarantees and `Buffer.push` for the rest."""
         duplicates = frozenset(r.id for r in records if r.kind is Kind.ACTIVITY and r.id in self._recent)
+        fresh = [record for record in records if record.id not in duplicates]
+        self._require(sum(segments.HEADER.size + len(record.body) for record in fresh))
         for kind in Kind:
-            fresh = [record for record in records if record.kind is kind and record.id not in duplicates]
-            if not fresh:
+            frames = b"".join(segments.frame(record.body) for record in fresh if record.kind is kind)
+            if not frames:
                 continue
-            frames = b"".join(segments.frame(record.body) for record in fresh)
             if durable:
                 await self._commit(kind, frames)
             else:
                 self._append(kind, frames, durable=False)
             if kind is Kind.ACTIVITY:
-                self._remember(record.id for record in fresh)
+                self._remember(record.id for record in fresh if record.kind is kind)
         return duplicates
 
     def keep(self, batch: Batch) -> None:
@@ -195,11 +196,15 @@ class Spool:
             begun = int(since * 1e9) or time.time_ns()
             name = f"{kind.value}-{begun:020d}-{os.getpid()}-{uuid4().hex[:8]}.log"
             current = self._open[kind, durable] = segments.Segment(self._folder / name)
+        self._require(more)
+        return current
+
+    def _require(self, more: int) -> None:
+        """Raise BufferFullError when there is no room for so many bytes."""
         if self._used + more > self._cap and time.monotonic() - self._measured_at > MEASURE_SECONDS:
             self._measure()
         if self._used + more > self._cap:
             raise BufferFullError(f"spool: {self._folder} holds {self._used} of {self._cap} bytes")
-        return current
 
     def _measure(self) -> None:
         """How many bytes wait in the folder, other processes' among them: what is stored does not count."""

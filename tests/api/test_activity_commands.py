@@ -1,13 +1,14 @@
-"""`talentfeed flush` and `talentfeed dead-letters`, beside a running service and without one."""
+"""`talentfeed flush` and `talentfeed dead-letters`, with and without a running service; when no room is left."""
 
 import json
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from tests.api.conftest import MakeServer
-from tests.api.server import command
+from tests.api.server import PATIENCE, command
 from tests.tracking.worlds import event
 from tracking.dead_letters import DeadLetter, DeadLetters
 
@@ -60,3 +61,24 @@ def test_what_stops_a_flush_is_told_and_ends_it_with_code_1(tmp_path: Path) -> N
     stopped = command("flush", "--json", **words)
     assert stopped.returncode == 1
     assert "redis" in json.loads(stopped.stdout)["problems"][0]
+
+
+def test_with_no_room_left_events_get_503_until_a_flush_and_feeds_go_on(make_server: MakeServer) -> None:
+    running = make_server(SPOOL_BYTES="20000", FLUSH_COUNT="100000").start()
+    running.wait_until()
+    body = {"events": [{"event_type": "like", "user_id": user, "video_id": 5} for user in range(1, 41)]}
+    answers = [running.http.post("/v1/events", json=body) for _ in range(10)]
+    assert [answer.status_code for answer in answers[:2]] == [202, 202]
+    refused = answers[-1]
+    assert (refused.status_code, refused.json()["code"]) == (503, "buffer_full")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert int(refused.headers["retry-after"]) > 0
+    assert running.feed(user_id=1)["degraded"] == ["activity_buffer"]
+    words = {name: running.environment[name] for name in ("DATA_DIR", "LOG_DIR", "CREDENTIALS_DIR")}
+    assert command("flush", **words).returncode == 0
+    accepted = sum(answer.status_code == 202 for answer in answers)
+    assert stored(running.data_dir) == 40 * accepted
+    limit = time.monotonic() + PATIENCE
+    while running.http.post("/v1/events", json=body).status_code != 202:
+        assert time.monotonic() < limit
+        time.sleep(0.1)

@@ -1,0 +1,40 @@
+"""Every acknowledged event ends up in `activity_log` exactly once, whatever dies, freezes or slows down meanwhile."""
+
+import os
+import secrets
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.support.nemesis import Nemesis, cluster
+from tests.support.writers import Writers
+
+SECONDS, PATIENCE = 45.0, 60.0
+
+
+@pytest.mark.timeout(300)
+def test_under_faults_the_log_holds_what_was_acknowledged_and_each_once(tmp_path: Path) -> None:
+    seed = int(os.environ.get("NEMESIS_SEED") or secrets.randbelow(10**6))
+    sys.stdout.write(f"NEMESIS_SEED={seed}\n")
+    with cluster(tmp_path) as target:
+        nemesis, writers = Nemesis(target, seed), Writers(target.service.url, seed)
+        writers.start()
+        try:
+            nemesis.run(SECONDS)
+        finally:
+            writers.stop()
+        story = f"NEMESIS_SEED={seed} {dict(writers.answers)} {dict(writers.feeds)} {nemesis.history}"
+        limit = time.monotonic() + PATIENCE
+        while writers.acknowledged - set(target.stored()) and time.monotonic() < limit:
+            time.sleep(0.5)
+        assert target.service.stop() == 0
+        stored = Counter(target.stored())
+    assert writers.acknowledged - set(stored) == set(), story
+    assert set(stored) - writers.acknowledged == set(), story
+    assert [event for event, times in stored.items() if times > 1] == [], story
+    assert len(stored) > 1000, story
+    assert {"redis", "local"} <= set(writers.answers), story
+    assert set(writers.feeds) <= {200, 0}, story

@@ -1,0 +1,128 @@
+"""Flushers over a real Redis and MariaDB: many at once, crashing; the database away for longer than the expiry."""
+
+import asyncio
+import random
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.servers import Database, MariaDB, Redis
+from tests.tracking.test_flush import CrashError, Faulty
+from tests.tracking.worlds import event, uuid
+from tracking.buffer import Record
+from tracking.dead_letters import DeadLetters
+from tracking.flush import Flusher
+from tracking.mysql_sink import MySQLSink
+from tracking.redis_buffer import RedisBuffer
+from tracking.redis_client import RedisConfig
+
+EVENTS, FLUSHERS = 6000, 4
+
+
+@pytest.fixture
+def config(redis_server: Redis) -> RedisConfig:
+    return RedisConfig(host=redis_server.host, port=redis_server.port, timeout=5.0)
+
+
+def push(buffer: RedisBuffer, *records: Record) -> None:
+    async def pushed() -> None:
+        await buffer.push(records)
+        await buffer.close()
+
+    asyncio.run(pushed())
+
+
+def stored(database: Database) -> Counter[str]:
+    return Counter(str(row[0]) for row in database.run("SELECT event_id FROM activity_log"))
+
+
+def test_four_flushers_that_crash_between_any_two_steps_lose_and_double_nothing(
+    config: RedisConfig, database: Database, tmp_path: Path
+) -> None:
+    records = [Record.of_event(event(n, user_id=n % 200)) for n in range(EVENTS)]
+    for start in range(0, EVENTS, 500):
+        push(RedisBuffer(config), *records[start : start + 500])
+    MySQLSink(database.connect).create_tables()
+    crashes = Counter[int]()
+
+    def flush_until_empty(number: int) -> None:
+        draw = random.Random(number)
+        while RedisBuffer(config).waiting().records:
+            countdown, sink = [draw.randint(1, 16)], MySQLSink(database.connect)
+            buffers: list[Any] = [Faulty(RedisBuffer(config, lease_seconds=0.05), countdown)]
+            letters: Any = DeadLetters(tmp_path / "dead.jsonl")
+            try:
+                Flusher(buffers, Faulty(sink, countdown), letters).flush()
+            except CrashError:
+                crashes[number] += 1
+            finally:
+                sink.close()
+
+    with ThreadPoolExecutor(FLUSHERS) as threads:
+        list(threads.map(flush_until_empty, range(FLUSHERS)))
+    assert stored(database) == Counter(record.id for record in records)
+    assert crashes.total() > FLUSHERS
+
+
+def test_with_the_database_away_for_five_expiries_nothing_is_lost(
+    config: RedisConfig, own_mariadb: MariaDB, tmp_path: Path
+) -> None:
+    database = own_mariadb.new_database()
+    sink = MySQLSink(lambda: database.connect(connect_timeout=1))
+    sink.create_tables()
+    own_mariadb.stop()
+    stopping = threading.Event()
+
+    def keep() -> None:
+        buffer = RedisBuffer(config, ttl_seconds=2.0)
+        flusher = Flusher([buffer], sink, DeadLetters(tmp_path / "dead.jsonl"))
+        while not stopping.wait(0.2):
+            flusher.shelter()
+            if flusher.due():
+                flusher.flush()
+
+    keeper = threading.Thread(target=keep)
+    keeper.start()
+    for number in range(20):
+        push(RedisBuffer(config, ttl_seconds=2.0), Record.of_event(event(number, user_id=number % 3)))
+        time.sleep(0.5)
+    stopping.set()
+    keeper.join()
+    own_mariadb.restart()
+    flusher = Flusher([RedisBuffer(config, ttl_seconds=2.0)], sink, DeadLetters(tmp_path / "dead.jsonl"))
+    flusher.recover()
+    flusher.flush()
+    assert stored(database) == Counter(uuid(n) for n in range(20))
+    sink.close()
+
+
+@pytest.mark.parametrize("mode", ["", "STRICT_ALL_TABLES"], ids=["lax", "strict"])
+def test_refused_rows_become_dead_letters_and_nothing_is_cut_to_fit(
+    config: RedisConfig, database: Database, tmp_path: Path, mode: str
+) -> None:
+    sink = MySQLSink(lambda: database.connect(init_command=f"SET SESSION sql_mode = '{mode}'"))
+    sink.create_tables()
+    events = [event(n, user_id=n % 5) for n in range(40)]
+    wrong = {
+        7: {"session_id": "x" * 65},
+        18: {"position": 2**40},
+        30: {"video_url": "https://" + "a" * 1100},
+        31: {"event_type": "é"},
+    }
+    events = [replace(one, **wrong.get(n, {})) for n, one in enumerate(events)]
+    push(RedisBuffer(config), *map(Record.of_event, events))
+    letters = DeadLetters(tmp_path / "dead.jsonl")
+    report = Flusher([RedisBuffer(config)], sink, letters).flush()
+    assert (report.written, report.refused) == (36, 4)
+    reasons = {letter.id: letter.reason for letter in letters.letters()}
+    assert set(reasons) == {uuid(n) for n in wrong}
+    for number, column in ((7, "session_id"), (18, "position"), (30, "video_url"), (31, "event_type")):
+        assert column in reasons[uuid(number)]
+    assert stored(database) == Counter(uuid(n) for n in range(40) if n not in wrong)
+    sink.close()
