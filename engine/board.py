@@ -44,10 +44,9 @@ class Board:
         self.rung: Rung = self.ladder[0]
         self.position = 0
         self.open_videos = kernel.world.videos
-        carried = kernel.world.creator_rows(request.seen.last_creators[-(config.creator_window - 1) :])
-        if config.creator_window == 1:
-            carried = carried[:0]
-        self.creator_window = CreatorWindow(self.sheet.creator_last, config.creator_window, carried)
+        carried = request.seen.last_creators[max(0, len(request.seen.last_creators) + 1 - config.creator_window) :]
+        rows = [kernel.world.creator_row(creator) for creator in carried]
+        self.creator_window = CreatorWindow(self.sheet.creator_last, config.creator_window, rows)
         self.lists: dict[tuple[str, int], Ranked] = {}
         for rule in RULES:
             refusal = rule.refuse(request, kernel.world)

@@ -66,11 +66,15 @@ class EngineConfig:
             value, low, high = getattr(self, entry.name), entry.metadata["low"], entry.metadata["high"]
             if low is not None and not low <= value <= high:
                 raise ValueError(f"{entry.name}: {value} is not within {low} to {high}")
-        unknown = [name for name in self.slots_pattern if name not in ("VMP", "AU", "NU", "FW", "EXPLORE")]
+        unknown = [name for name in pattern_of(self.pattern) if name not in ("VMP", "AU", "NU", "FW", "EXPLORE")]
         if unknown:
             raise ValueError(f"pattern: {unknown[0]!r} is not one of VMP, AU, NU, FW, EXPLORE")
 
-    @property
-    def slots_pattern(self) -> tuple[str, ...]:
-        """The pattern as a tuple of pool names."""
-        return tuple(part.strip() for part in self.pattern.split(","))
+
+def pattern_of(text: str) -> tuple[str, ...]:
+    """A pattern as its pools.
+
+    >>> pattern_of("VMP, AU")
+    ('VMP', 'AU')
+    """
+    return tuple(part.strip() for part in text.split(","))

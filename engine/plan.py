@@ -1,10 +1,11 @@
 """Slots to pools: the pattern repeated, and which slots turn into EXPLORE."""
 
-from itertools import cycle
+from functools import lru_cache
+from itertools import cycle, islice
 from typing import NamedTuple
 
 from engine import randomness
-from engine.config import EngineConfig
+from engine.config import EngineConfig, pattern_of
 from engine.feed_types import FeedRequest
 
 
@@ -17,6 +18,10 @@ class Slot(NamedTuple):
 
 def plan(config: EngineConfig, request: FeedRequest) -> list[Slot]:
     """The slots of a feed, first to last. Each turns with probability `explore_rate`, by the request's seed."""
-    pattern = cycle(config.slots_pattern)
     turned = randomness.uniforms(request.seed, "turn", 0, request.size) < config.explore_rate
-    return [Slot(pool, turn) for pool, turn in zip(pattern, turned.tolist(), strict=False)]
+    return list(map(Slot, _pools(config.pattern, request.size), turned.tolist()))
+
+
+@lru_cache
+def _pools(pattern: str, size: int) -> tuple[str, ...]:
+    return tuple(islice(cycle(pattern_of(pattern)), size))

@@ -32,7 +32,7 @@ def reasons(
     """One sentence an item; `features` is (n, 18). Only the pool's own bonuses speak, not the bandit."""
     if not pools:
         return []
-    bonus = np.stack([formulas[pool].bonus if pool in formulas else NO_BONUS for pool in pools])
+    bonus = np.array([formulas[pool].bonus if pool in formulas else NO_BONUS for pool in pools])
     parts = features * bonus
     best = parts.argmax(axis=1)
     index = np.arange(len(pools))

@@ -99,8 +99,7 @@ class World:
 
     def user_row(self, user_id: int) -> int:
         """The user's row, or -1 for one the snapshot does not know."""
-        row = int(np.searchsorted(self.user_id, user_id))
-        return row if row < len(self.user_id) and self.user_id[row] == user_id else -1
+        return row_of(self.user_id, user_id)
 
     def video_rows(self, ids: Sequence[int]) -> Rows:
         """Rows of those of these video ids that the snapshot holds, in their order."""
@@ -110,9 +109,9 @@ class World:
         """Rows of those of these flow ids that the snapshot holds, in their order."""
         return rows_of(self.flow_id, ids)
 
-    def creator_rows(self, ids: Sequence[int]) -> Rows:
-        """Rows of those of these creator ids that the snapshot holds, in their order."""
-        return rows_of(self.creator_id, ids)
+    def creator_row(self, creator_id: int) -> int:
+        """The creator's row, or -1 for one that made nothing."""
+        return row_of(self.creator_id, creator_id)
 
 
 def video_embeddings(arrays: Mapping[str, Array]) -> NDArray[np.float32]:
@@ -121,6 +120,12 @@ def video_embeddings(arrays: Mapping[str, Array]) -> NDArray[np.float32]:
     vectors = np.einsum("sn,snd->nd", weight, vector[skill])
     np.add.at(vectors, more_video, more_weight[:, None] * vector[more_skill])
     return np.asarray(vectors, dtype=np.float32)
+
+
+def row_of(known: Array, identity: int) -> int:
+    """The position of an id in the ascending array `known`, or -1."""
+    row = int(known.searchsorted(identity))
+    return row if row < len(known) and known[row] == identity else -1
 
 
 def rows_of(known: Array, ids: Sequence[int]) -> Rows:

@@ -67,6 +67,7 @@ class CompiledSheet:
 
     def open(self, viewer: Viewer) -> None:
         """Point the sheet at a viewer and spread their terms and friends over the catalogue."""
+        self.is_open = True
         world, c_viewer = self.kernel.world, self.c_viewer
         self.viewer = viewer
         c_viewer.user, c_viewer.city, c_viewer.country = viewer.user, viewer.city, viewer.country
@@ -140,6 +141,9 @@ class CompiledSheet:
         return features
 
     def wipe(self) -> None:
+        if not self.is_open:
+            return
+        self.is_open = False
         lib.tf_unspread(self.kernel.c_world, self.c_viewer, self.c_scratch)
         for rows in self.marked:
             self.flags[rows] = 0

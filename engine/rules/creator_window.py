@@ -1,6 +1,7 @@
 """No creator twice within a window of consecutive items, across the pages of a session."""
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +19,14 @@ class CreatorWindow:
 
     name = "creator_window"
 
-    def __init__(self, last: NDArray[np.int32], window: int, carried: Rows) -> None:
-        """`last` (C,) int32 is the sheet's array; `carried` are creator rows of earlier items, oldest first."""
+    def __init__(self, last: NDArray[np.int32], window: int, carried: Sequence[int]) -> None:
+        """`last` (C,) int32 is the sheet's array; `carried` are creator rows of earlier items, oldest first, -1 for
+        creators that the snapshot does not know."""
         self.last = last
         self.recent: deque[tuple[int, int]] = deque(maxlen=max(1, window - 1))
-        for back, creator in enumerate(reversed(carried.tolist()), start=1):
-            if self.last[creator] < -back:
-                self.last[creator] = -back
-        self.recent.extend(
-            (creator, -back) for back, creator in reversed(list(enumerate(reversed(carried.tolist()), 1)))
-        )
+        for position, creator in enumerate(carried, start=-len(carried)):
+            if creator >= 0:
+                self.place(creator, position)
 
     def place(self, creator: int, position: int) -> None:
         """The creator has the item at this position."""

@@ -14,9 +14,8 @@ class Own:
     relaxes = False
 
     def refuse(self, request: FeedRequest, world: World) -> Refusal:
-        creator = world.creator_rows((request.user_id,))
-        if not len(creator):
+        row = world.creator_row(request.user_id)
+        if row < 0:
             return Refusal()
-        row = int(creator[0])
         videos = world.creator_video[world.creator_video_start[row] : world.creator_video_start[row + 1]]
         return Refusal(videos, np.flatnonzero(world.flow_creator == row).astype(np.int32))

@@ -1,6 +1,7 @@
 """Every rule, in one place: the order of this list is the order of the flag bits."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from engine.kernel.base import EVERY_FLAG
 from engine.rules.base import Rule
@@ -25,6 +26,7 @@ class Rung:
     window: int
 
 
+@lru_cache
 def ladder(window: int) -> tuple[Rung, ...]:
     """From all rules in force to the fewest: watched videos return, then the creator window shrinks.
 
