@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from api.operations import Operations
     from api.runtime import Runtime
     from data.sources.base import Source
+    from data.sources.kept import KeptRows
     from data.sources.mysql_connection import MySQLConfig
     from data.tunnel import Tunnel
     from engine.world import World
@@ -198,10 +199,17 @@ def source(settings: ServiceSettings) -> "Iterator[Source]":
 
     opened = tunnel(settings, "mysql").start() if settings.ssh_host else None
     try:
-        yield MySQLSource(mysql_config(settings), names=names(settings), tunnel=opened)
+        yield MySQLSource(mysql_config(settings), names=names(settings), tunnel=opened, kept=kept_rows(settings))
     finally:
         if opened:
             opened.close()
+
+
+def kept_rows(settings: ServiceSettings) -> "KeptRows | None":
+    """Rows that reloads need not read again; None when INCREMENTAL is off."""
+    from data.sources.kept import KeptRows
+
+    return None if settings.incremental == "off" else KeptRows(settings.data_dir / "kept", settings.incremental)
 
 
 def mysql_config(settings: ServiceSettings) -> "MySQLConfig":

@@ -15,6 +15,7 @@ from pymysql.constants import CR, ER
 
 from data.sources.base import LoadError
 from data.sources.decoder import BrokenRowsError, Columns, Decoder, ServerError
+from data.sources.kept import GROWING, Grown, KeptRows, Mark, mark_sql, shape_of
 from data.sources.mysql_connection import (
     Connection,
     MySQLConfig,
@@ -52,13 +53,21 @@ class MySQLSource:
     """Loads from `config`'s database, through `tunnel` when there is one (its local end replaces host and port).
 
     A load that another's TRUNCATE, ALTER or a lost connection disturbs is begun anew, `config.attempts` times at most
-    and never beyond `config.deadline_seconds` in all.
+    and never beyond `config.deadline_seconds` in all. With `kept` rows, only new interactions and connections are read.
     """
 
-    def __init__(self, config: MySQLConfig, *, names: TableNames | None = None, tunnel: Tunnel | None = None) -> None:
+    def __init__(
+        self,
+        config: MySQLConfig,
+        *,
+        names: TableNames | None = None,
+        tunnel: Tunnel | None = None,
+        kept: KeptRows | None = None,
+    ) -> None:
         self._config = config
         self._names = names or TableNames()
         self._tunnel = tunnel
+        self._kept = kept
 
     def load(self) -> Tables:
         """All five tables as of one moment. Raises `LoadError`."""
@@ -83,7 +92,11 @@ class MySQLSource:
     def _attempt(self, config: MySQLConfig, deadline: float) -> Tables:
         try:
             with connected(config, deadline) as connection:
-                return _Load(connection, config, self._names, deadline).run()
+                load = _Load(connection, config, self._names, deadline)
+                tables = load.run(self._kept)
+            if self._kept:
+                self._kept.keep(load.grown, tables.as_of.isoformat())
+            return tables
         except UnreachableError as error:
             if self._tunnel and (words := self._tunnel.state.last_error):
                 raise LoadError(f"{error}; tunnel: {words}") from error
@@ -108,16 +121,23 @@ class _Load:
         self._config = config
         self._names = names
         self._deadline = deadline
+        self._kept: KeptRows | None = None
+        self._schema: Schema = {}
+        self.grown: dict[str, Grown] = {}
 
-    def run(self) -> Tables:
-        """Check the schema, open the snapshot, read the tables."""
+    def run(self, kept: KeptRows | None = None) -> Tables:
+        """Open the snapshot, check the schema (a later change of it disturbs the load), read the tables."""
+        self._kept = kept
         with self._translated("the database"):
-            check_schema(self._schema(), self._names)
             as_of = self._open_snapshot()
+            self._schema = self._read_schema()
+            check_schema(self._schema, self._names)
         frames = {spec.name: self._read(spec) for spec in TABLES}
-        return finished(frames, as_of, f"mysql {self._config.address}/{self._config.db}")
+        tables = finished(frames, as_of, f"mysql {self._config.address}/{self._config.db}")
+        last = {f"{name}_last": grown.mark.last for name, grown in self.grown.items()}
+        return replace(tables, watermark={**tables.watermark, **last})
 
-    def _schema(self) -> Schema:
+    def _read_schema(self) -> Schema:
         found: dict[str, dict[str, str]] = {}
         columns = "SELECT table_name, column_name, column_type FROM information_schema.columns WHERE table_schema = %s"
         for table, column, kind in self._rows(columns, self._config.db):
@@ -142,19 +162,63 @@ class _Load:
         return moment.replace(tzinfo=UTC)
 
     def _read(self, spec: TableSpec) -> pd.DataFrame:
-        table = self._names.table(spec.name)
-        columns = TypedColumns(spec)
+        """One table whole; what is kept of it is not sent again."""
+        table, columns = self._names.table(spec.name), TypedColumns(spec)
         with self._translated(f"table {table}"):
-            for chunk in self._stream(spec):
+            key = self._growing_key(spec)
+            old = self._old_rows(spec, key) if key else None
+            if old:
+                columns.add_columns(old.columns)
+            for chunk in self._stream(spec, key, old.mark.last if old else None):
                 columns.add_columns(chunk)
-            expected = int(self._rows(f"SELECT COUNT(*) FROM `{table}`")[0][0])
-        if columns.rows != expected:
-            raise _DisturbedError(f"table {table}: {columns.rows} of {expected} rows came over the line")
+            mark = self._mark(spec, key, f"> {old.mark.last}" if old else None)
+        mark = old.mark.and_then(mark) if old else mark
+        if columns.rows != mark.rows:
+            raise _DisturbedError(f"table {table}: {columns.rows} of {mark.rows} rows came over the line")
         check_filled(spec, columns.rows, self._names)
-        return columns.frame()
+        frame = columns.frame()
+        if key and self._kept:
+            self.grown[spec.name] = Grown(self._shape(spec, key), mark, [frame[name] for name in frame])
+            known = old.mark.rows if old else 0
+            logger.info("table %s: %d rows kept, %d rows read", table, known, len(frame) - known)
+        return frame
 
-    def _stream(self, spec: TableSpec) -> Iterator[Columns]:
-        with streaming(self._connection, select(spec, self._names, AROUND)) as (sequence, read):
+    def _growing_key(self, spec: TableSpec) -> str | None:
+        """The AUTO_INCREMENT primary key of a table that only grows, mostly; None when nothing is to be kept of it."""
+        if self._kept is None or spec not in GROWING:
+            return None
+        found = self._rows(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s "
+            "AND extra LIKE '%%auto_increment%%' AND column_key = 'PRI' AND data_type LIKE '%%int'",
+            self._config.db,
+            self._names.table(spec.name),
+        )
+        return _text(found[0][0]) if len(found) == 1 else None
+
+    def _old_rows(self, spec: TableSpec, key: str) -> Grown | None:
+        """What is kept, when the server's rows up to its last key still are what they were."""
+        old = self._kept.find(spec, self._shape(spec, key)) if self._kept else None
+        if old is None or self._mark(spec, key, f"<= {old.mark.last}") == old.mark:
+            return old
+        logger.info("table %s: old rows have changed, all are read", self._names.table(spec.name))
+        return None
+
+    def _shape(self, spec: TableSpec, key: str) -> str:
+        about = (1, self._config.address, self._config.db, key, self._kept is not None and self._kept.checked)
+        return shape_of(spec, self._names, self._schema[self._names.table(spec.name).lower()], about)
+
+    def _mark(self, spec: TableSpec, key: str | None, where: str | None) -> Mark:
+        """The rows of a table, or those whose key compares so, counted by the server."""
+        if key is None or self._kept is None:
+            return Mark(0, int(self._rows(f"SELECT COUNT(*) FROM `{self._names.table(spec.name)}`")[0][0]), 0)
+        condition = f" WHERE `{key}` {where}" if where else ""
+        row = self._rows(mark_sql(spec, self._names, key, self._kept.checked) + condition)[0]
+        return Mark(*(int(cell) for cell in row))
+
+    def _stream(self, spec: TableSpec, key: str | None, after: int | None) -> Iterator[Columns]:
+        condition = f" WHERE `{key}` > {after}" if after is not None else ""
+        order = f" ORDER BY `{key}`" if key else ""
+        with streaming(self._connection, select(spec, self._names, AROUND) + condition + order) as (sequence, read):
             decoder = Decoder(spec, sequence)
             while not decoder.finished:
                 yield from decoder.add(read(decoder.room()))
