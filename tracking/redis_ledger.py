@@ -30,6 +30,23 @@ from tracking.redis_client import Breaker, RedisConfig, request_client
 
 MOST = {"watched": MOST_WATCHED, "hidden": MOST_HIDDEN}
 
+# Many events are one command, because a pipeline of hundreds costs the client several times what it costs Redis.
+# KEYS: marks of viewers. ARGV: their time to live in seconds, then per key the time, the item, how many are kept.
+MARK = """
+for i, key in ipairs(KEYS) do
+  redis.call('ZADD', key, ARGV[3 * i - 1], ARGV[3 * i])
+  redis.call('ZREMRANGEBYRANK', key, 0, -ARGV[3 * i + 1] - 1)
+  redis.call('EXPIRE', key, ARGV[1])
+end
+return 0
+"""
+# KEYS: what was shown to viewers. ARGV: per key an item. Returns the feeds that showed them, or nothing.
+LATEST = """
+local feeds = {}
+for i, key in ipairs(KEYS) do feeds[i] = redis.call('HGET', key, ARGV[i]) end
+return feeds
+"""
+
 
 class RedisLedger:
     """Sessions and viewers in Redis; every call is one exchange within `config.timeout`. The buffer on the same Redis
@@ -38,6 +55,7 @@ class RedisLedger:
 
     def __init__(self, config: RedisConfig, *, breaker: Breaker | None = None) -> None:
         self._client, self._timeout, self._breaker = request_client(config), config.timeout, breaker or Breaker()
+        self._mark, self._latest = self._client.register_script(MARK), self._client.register_script(LATEST)
 
     async def read(self, user_id: int, session_id: str) -> Seen:
         """What counts for the next feed; see `Ledger`."""
@@ -66,20 +84,17 @@ class RedisLedger:
         marks = [(MARKS[event.event_type], event) for event in events if event.event_type in MARKS and event.item]
         if not marks:
             return
-        async with self._exchange() as pipeline:
-            for mark, event in marks:
-                pipeline.zadd(f"{mark}:{event.user_id}", {event.item or "": event.timestamp.timestamp()})
-            for mark, user_id in {(mark, event.user_id) for mark, event in marks}:
-                pipeline.zremrangebyrank(f"{mark}:{user_id}", 0, -MOST[mark] - 1)
-                pipeline.expire(f"{mark}:{user_id}", MARK_SECONDS)
-            await pipeline.execute()
+        arguments: list[str | float] = [MARK_SECONDS]
+        for mark, event in marks:
+            arguments += [event.timestamp.timestamp(), event.item or "", MOST[mark]]
+        async with self._told():
+            await self._mark(keys=[f"{mark}:{event.user_id}" for mark, event in marks], args=arguments)
 
     async def latest_feeds(self, events: Sequence[Event]) -> Mapping[str, str]:
         """The feeds that showed these events' items; see `Ledger`."""
-        async with self._exchange() as pipeline:
-            for event in events:
-                pipeline.hget(f"shown:{event.user_id}", event.item or "")
-            found = await pipeline.execute()
+        keys, items = [f"shown:{event.user_id}" for event in events], [event.item or "" for event in events]
+        async with self._told():
+            found = await self._latest(keys=keys, args=items)
         return {event.event_id: feed.decode() for event, feed in zip(events, found, strict=True) if feed}
 
     async def close(self) -> None:
@@ -88,12 +103,18 @@ class RedisLedger:
 
     @asynccontextmanager
     async def _exchange(self) -> AsyncIterator[Pipeline]:
-        """A pipeline within the time limit; after a failure Redis is left alone for a while."""
+        """A pipeline within the time limit."""
+        async with self._told(), self._client.pipeline(transaction=False) as pipeline:
+            yield pipeline
+
+    @asynccontextmanager
+    async def _told(self) -> AsyncIterator[None]:
+        """Within the time limit; after a failure Redis is left alone for a while."""
         if self._breaker.open:
             raise LedgerUnavailableError("redis: paused after a failure")
         try:
-            async with asyncio.timeout(self._timeout), self._client.pipeline(transaction=False) as pipeline:
-                yield pipeline
+            async with asyncio.timeout(self._timeout):
+                yield
         except (redis.RedisError, OSError, TimeoutError) as error:
             self._breaker.failed()
             raise LedgerUnavailableError(f"redis: {type(error).__name__}: {error}") from error
