@@ -1,6 +1,6 @@
 """The ASGI application of one serve worker: routes, errors, layers around them, and what lives as long as it does."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
@@ -31,10 +31,10 @@ def build(settings: ServiceSettings) -> FastAPI:
     """The routes with their service, without the layers around them."""
 
     @asynccontextmanager
-    async def lifespan(application: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(application: FastAPI) -> AsyncIterator[Mapping[str, services.Service]]:
         async with services.serving(settings) as service:
             application.state.service = service
-            yield
+            yield {"service": service}
 
     application = FastAPI(
         title="Talentfeed", summary="Feeds of talent videos", version=release(), lifespan=lifespan,

@@ -38,7 +38,7 @@ class Runtime:
         self.reloads = Reloads(settings.data_dir / "reloads")
         self.engine: Engine | None = None
         self.draining = False
-        self.generation = 0
+        self.generation, self.switched_at = 0, 0.0
         self.history: list[str] = []
         self.problem = ""
         self.as_of: datetime | None = None
@@ -102,6 +102,7 @@ class Runtime:
             return
         try:
             await asyncio.to_thread(self._swap, pointers)
+            self._beat()
         except Exception as error:
             self._refused, self.problem = pointers, f"snapshot {pointers[0]} cannot be used: {error}"
             logger.error("%s", self.problem, exc_info=not isinstance(error, SnapshotError))
@@ -118,7 +119,7 @@ class Runtime:
         self.as_of = datetime.fromisoformat(str(world.details["as_of"]))
         self._world, self.engine, self._pointers = world, engine, pointers
         self._refused, self.problem = None, ""
-        self.generation += 1
+        self.generation, self.switched_at = self.generation + 1, time.time()
         self.history = [world.snapshot_id, *(i for i in self.history if i != world.snapshot_id)][:HISTORY]
         metrics.swaps.inc()
         seconds = time.perf_counter() - begin
@@ -129,8 +130,9 @@ class Runtime:
         if age is not None:
             metrics.snapshot_age.set(age)
         self.heartbeats.beat(
-            "serve", started_at=self._started, snapshot_id=self.snapshot_id, policy_version=self.policy_version,
-            generation=self.generation, history=self.history, draining=self.draining, problem=self.problem,
+            "serve", parent=self._parent, started_at=self._started, snapshot_id=self.snapshot_id,
+            policy_version=self.policy_version, generation=self.generation, switched_at=self.switched_at,
+            history=self.history, draining=self.draining, problem=self.problem,
         )  # fmt: skip
 
     def _end_without_parent(self) -> None:

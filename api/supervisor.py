@@ -2,68 +2,29 @@
 
 It holds the listening socket, so a worker that dies loses only the requests it was answering; the others go on taking
 connections. SIGTERM and SIGINT end everything in order: workers drain first, the work process flushes last. SIGHUP asks
-for a reload.
+for a reload, SIGUSR2 for a rolling restart.
 """
 
 import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from types import FrameType
 
 from api import services
+from api.children import STEADY_SECONDS, Child, await_end
 from api.heartbeats import Heartbeats
 from api.reloads import Reloads
-from api.settings import METRICS_FOLDER, ONE_THREAD, ServiceSettings, child_environment
+from api.rolling import roll
+from api.settings import METRICS_FOLDER, ONE_THREAD, ServiceSettings
 
 logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
-STEADY_SECONDS = 30.0
-LONGEST_PAUSE = 15.0
 BACKLOG = 2048
 BAD_SETTINGS = 2
-
-
-@dataclass(slots=True)
-class Child:
-    """One process that should always run."""
-
-    name: str
-    command: list[str]
-    descriptors: tuple[int, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
-    failures: int = 0
-    started_at: float = 0.0
-    start_after: float = 0.0
-
-    def start(self, now: float) -> None:
-        """Start it in a session of its own, so that Ctrl-C reaches it through the parent alone."""
-        self.process = subprocess.Popen(
-            self.command, pass_fds=self.descriptors, env=child_environment(**self.environment), start_new_session=True
-        )
-        self.started_at = now
-        logger.info("%s started: pid=%d", self.name, self.process.pid)
-
-    def ended(self, now: float) -> int | None:
-        """Its exit code once it has ended, and the pause before it starts again: longer with each early death."""
-        if self.process is None:
-            return None
-        code = self.process.poll()
-        if code is not None:
-            self.process = None
-            self.failures = 0 if now - self.started_at > STEADY_SECONDS else self.failures + 1
-            self.start_after = now + min(0.1 * 2.0**self.failures, LONGEST_PAUSE)
-        return code
-
-    def signal(self, number: int) -> None:
-        """Send a signal if it runs."""
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(number)
 
 
 class Supervisor:
@@ -71,8 +32,10 @@ class Supervisor:
 
     def __init__(self, settings: ServiceSettings, role: str) -> None:
         self._settings, self._role = settings, role
-        self._stop_signal = 0
-        self._reload = False
+        self._stop_signal, self._began = 0, time.monotonic()
+        self._reload = self._restart = False
+        self._rolling: Iterator[None] | None = None
+        self._heartbeats = Heartbeats(settings.data_dir / "workers")
         self.children: list[Child] = []
 
     def run(self) -> int:
@@ -80,7 +43,7 @@ class Supervisor:
         listener = listen(self._settings.host, self._settings.port) if self._role != "work" else None
         self._prepare()
         self.children = self._plan(listener)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
             signal.signal(number, self._on_signal)
         if listener:
             logger.info("serving http://%s:%d with %d workers", *listener.getsockname()[:2], self._settings.workers)
@@ -91,10 +54,10 @@ class Supervisor:
         return code
 
     def _prepare(self) -> None:
-        Heartbeats(self._settings.data_dir / "workers").clean()
+        self._heartbeats.clean()
         folder = self._settings.data_dir / "metrics"
         folder.mkdir(parents=True, exist_ok=True)
-        if self._role != "work" and not Heartbeats(self._settings.data_dir / "workers").alive("work"):
+        if self._role != "work" and not self._heartbeats.alive("work"):
             for path in folder.glob("*.db"):
                 path.unlink(missing_ok=True)
         services.admin_token(self._settings)
@@ -114,22 +77,42 @@ class Supervisor:
         return children
 
     def _watch(self) -> int:
-        """Keep the children running; 0 after a signal, 2 when a child refuses the settings."""
+        """Keep the children running; 0 after a signal, 2 when a child refuses the settings at the start."""
         while not self._stop_signal:
             now = time.monotonic()
-            for child in self.children:
+            for child in list(self.children):
                 code = child.ended(now)
-                if code == BAD_SETTINGS:
+                if code == BAD_SETTINGS and self._rolling is None and now - self._began < STEADY_SECONDS:
                     return BAD_SETTINGS
-                if code is not None:
-                    logger.error("%s ended with %d; it starts again", child.name, code)
-                if child.process is None and now >= child.start_after:
-                    child.start(now)
+                self._look_after(child, code, now)
             if self._reload:
                 self._reload = False
                 Reloads(self._settings.data_dir / "reloads").request("SIGHUP")
+            self._roll()
             time.sleep(TICK_SECONDS)
         return 0
+
+    def _look_after(self, child: Child, code: int | None, now: float) -> None:
+        """Start a child that does not run, unless it was retired."""
+        if child.retiring:
+            if child.process is None:
+                self.children.remove(child)
+                logger.info("%s ended with %s; another one has its place", child.name, code)
+            return
+        if code is not None:
+            logger.error("%s ended with %d; it starts again", child.name, code)
+        if child.process is None and now >= child.start_after:
+            child.start(now)
+
+    def _roll(self) -> None:
+        """A step of the rolling restart, if one was asked for."""
+        if self._restart and self._rolling is None:
+            logger.info("replacing all processes, one after another")
+            patience = self._settings.drain_seconds + self._settings.shutdown_seconds + 2.0
+            self._rolling = roll(self.children, self._heartbeats, patience=patience)
+        self._restart = False
+        if self._rolling and next(self._rolling, "done") == "done":
+            self._rolling = None
 
     def _shut_down(self) -> None:
         """Workers first (they drain on SIGTERM, and end at once on SIGINT), then the work process."""
@@ -140,28 +123,16 @@ class Supervisor:
         for group, ending, seconds in ((workers, number, patience), (work, signal.SIGTERM, patience)):
             for child in group:
                 child.signal(ending)
-            _await(group, seconds + 2.0)
+            await_end(group, seconds + 2.0)
         logger.info("stopped")
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             self._reload = True
+        elif number == signal.SIGUSR2:
+            self._restart = True
         else:
             self._stop_signal = number
-
-
-def _await(children: list[Child], seconds: float) -> None:
-    """Wait for children to end; kill what has not after `seconds`."""
-    limit = time.monotonic() + seconds
-    for child in children:
-        if child.process is None:
-            continue
-        try:
-            child.process.wait(max(0.0, limit - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            logger.error("%s did not end in %.0f s and is killed", child.name, seconds)
-            child.process.kill()
-            child.process.wait()
 
 
 def listen(host: str, port: int) -> socket.socket:

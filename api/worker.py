@@ -1,9 +1,15 @@
-"""`python -m api.worker <descriptor>`: one serve worker on a listening socket that the supervisor holds."""
+"""`python -m api.worker <descriptor>`: one serve worker on a listening socket that the supervisor holds.
+
+SIGTERM drains it while it still takes connections, so that a balancer can see /readyz say no. SIGUSR1 retires it in
+favour of a worker that took its place: it takes no new connection, ends those it has, and goes.
+"""
 
 import logging
+import os
 import signal
 import socket
 import sys
+from types import FrameType
 
 import uvicorn
 
@@ -36,6 +42,13 @@ def main() -> int:
         forwarded_allow_ips="127.0.0.1",
     )
     server = uvicorn.Server(config)
+
+    def retire(number: int, frame: FrameType | None) -> None:
+        for taking in server.servers if server.started else []:
+            taking.get_loop().call_soon_threadsafe(taking.close)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGUSR1, retire)
     server.run(sockets=[listener])
     return 0 if server.started else 1
 

@@ -1,0 +1,127 @@
+"""Roles under load: what is replaced, killed or told to stop while requests come, and what a client sees of it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.api.server import PATIENCE, ROOT, Server
+from tests.support.load import Load
+
+GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:api.gunicorn_settings", "api.app:create()"]
+RATE = 50.0
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until it is so; a connection that breaks meanwhile counts as not yet."""
+    limit = time.monotonic() + PATIENCE
+    while True:
+        try:
+            if condition():
+                return
+        except httpx.TransportError:
+            pass
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Server]:
+    """A service with two workers, ready."""
+    server = Server(tmp_path / "service", WORKERS="2", RELOAD_EVERY="0").start()
+    try:
+        server.wait_until()
+        eventually(lambda: len(server.pids("serve")) == 2 and len(server.pids("work")) == 1)
+        yield server
+    finally:
+        server.kill()
+
+
+def replaced(server: Server, before: set[int]) -> bool:
+    """Two workers and a work process serve, none of them from before."""
+    health = server.http.get("/health").json()
+    now = {worker["pid"] for worker in health["workers"]} | {health["work"].get("pid")}
+    return len(now) == 3 and not now & {*before, None}
+
+
+def test_a_rolling_restart_under_load_fails_no_request(running: Server) -> None:
+    before = {*running.pids("serve"), *running.pids("work")}
+    assert running.process
+    with Load(running.port, RATE) as load:
+        time.sleep(0.5)
+        running.process.send_signal(signal.SIGUSR2)
+        eventually(lambda: replaced(running, before))
+        time.sleep(0.5)
+    assert load.failed() == []
+    assert len(load.answers) > RATE
+    assert not [pid for pid in before if Path(f"/proc/{pid}").exists()]
+    assert running.http.post("/v1/admin/reload?wait=true", headers=running.admin).json()["live"]
+    assert running.stop() == 0
+
+
+def test_a_rolling_restart_into_wrong_settings_leaves_the_old_workers_serving(running: Server) -> None:
+    before = set(running.pids("serve"))
+    (running.folder / "credentials" / ".env").write_text("FLUSH_COUNT=none\n")
+    assert running.process
+    running.process.send_signal(signal.SIGUSR2)
+    eventually(lambda: "does not come up" in running.log.read_text())
+    assert set(running.pids("serve")) == before
+    assert len(running.feed(user_id=1)["items"]) == 24
+    assert running.process.poll() is None
+
+
+def test_requests_that_run_while_the_service_is_told_to_stop_are_answered(running: Server) -> None:
+    """Nothing else takes over here, so what comes after the end may find nobody; what was taken in is answered."""
+    assert running.process
+    with Load(running.port, RATE) as load:
+        time.sleep(1.0)
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(PATIENCE) == 0
+    assert len([answer for answer in load.answers if answer.good]) > RATE
+    assert {answer.error.split(":")[0] for answer in load.failed()} <= {
+        "ConnectionRefusedError",
+        "ConnectionResetError",
+    }
+    refused = min((answer.at for answer in load.failed()), default=float("inf"))
+    assert all(answer.at >= refused for answer in load.failed())
+
+
+def test_a_killed_worker_costs_no_more_than_the_requests_it_was_answering(running: Server) -> None:
+    worker = running.pids("serve")[0]
+    with Load(running.port, RATE) as load:
+        time.sleep(0.5)
+        os.kill(worker, signal.SIGKILL)
+        eventually(lambda: len(running.pids("serve")) == 2 and worker not in running.pids("serve"))
+        time.sleep(0.5)
+    assert len(load.failed()) <= 5
+    assert load.answers[-1].good
+
+
+def test_gunicorn_replaces_its_workers_under_load_without_failing_a_request(tmp_path: Path) -> None:
+    serving = Server(tmp_path / "service", WORKERS="2")
+    settings = {**serving.environment, "PORT": str(serving.port)}
+    words = [sys.executable, "-m", "api.cli", "serve", "--role", "work"]
+    with (serving.folder / "output").open("ab") as output:
+        serving.process = subprocess.Popen(GUNICORN, cwd=ROOT, env=settings, stdout=output, stderr=output)
+        work = subprocess.Popen(words, cwd=ROOT, env=settings, stdout=output, stderr=output)
+    try:
+        serving.wait_until()
+        eventually(lambda: len(serving.pids("serve")) == 2)
+        before = set(serving.pids("serve"))
+        with Load(serving.port, RATE) as load:
+            time.sleep(0.5)
+            serving.process.send_signal(signal.SIGHUP)
+            eventually(lambda: len(serving.pids("serve")) == 2 and not before & set(serving.pids("serve")))
+            time.sleep(0.5)
+        assert load.failed() == []
+        assert len(load.answers) > RATE
+    finally:
+        work.terminate()
+        serving.kill()
+        work.wait(PATIENCE)
