@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from data.sources.kept import KeptRows
     from data.sources.mysql_connection import MySQLConfig
     from data.tunnel import Tunnel
+    from data.tunnel_probe import Probe
     from engine.world import World
     from tracking.redis_client import RedisConfig
     from tracking.tracker import Tracker
@@ -227,7 +228,7 @@ def mysql_config(settings: ServiceSettings) -> "MySQLConfig":
     )
 
 
-def tunnel(settings: ServiceSettings, name: str) -> "Tunnel":
+def tunnel(settings: ServiceSettings, name: str, probe: "Probe | None" = None) -> "Tunnel":
     """The tunnel to MySQL or to Redis, not started. Needs SSH_HOST."""
     from data.tunnel import Tunnel, TunnelConfig
 
@@ -243,7 +244,8 @@ def tunnel(settings: ServiceSettings, name: str) -> "Tunnel":
             remote_host=(settings.mysql_host if mysql else settings.redis_host) or "",
             remote_port=settings.mysql_port if mysql else settings.redis_port,
             local_port=0 if mysql else settings.tunnel_redis_port,
-        )
+        ),
+        probe,
     )
 
 
@@ -251,8 +253,10 @@ def tunnels(settings: ServiceSettings) -> "dict[str, Tunnel]":
     """The work process's tunnels, started. None without SSH_HOST."""
     if settings.embedded or not settings.ssh_host:
         return {}
+    from api.probes import probe
+
     wanted = ["mysql", *(["redis"] if settings.redis_host else [])]
-    return {name: tunnel(settings, name).start() for name in wanted}
+    return {name: tunnel(settings, name, probe(settings, name)).start() for name in wanted}
 
 
 def names(settings: ServiceSettings) -> Any:

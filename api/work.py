@@ -115,8 +115,12 @@ class Work:
         keeper = self._keeper.report() if self._keeper else {"problems": []}
         tunnels = {name: asdict(tunnel.state) for name, tunnel in self._tunnels.items()}
         for name, state in tunnels.items():
-            metrics.tunnel_up.labels(name).set(1 if state["up"] else 0)
-        down = [f"tunnel {name}: {state['last_error']}" for name, state in tunnels.items() if not state["up"]]
+            metrics.tunnel_up.labels(name).set(1 if state["up"] and state["answers"] is not False else 0)
+        down = [
+            f"tunnel {name}: {state['last_error']}"
+            for name, state in tunnels.items()
+            if not state["up"] or state["answers"] is False
+        ]
         problems = [problem for problem in (self._problem, *down, *keeper.pop("problems")) if problem]
         report: dict[str, Any] = {"tunnels": tunnels, **keeper, "problems": problems}
         write_json(self._settings.data_dir / "work.json", report)

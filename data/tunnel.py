@@ -4,8 +4,8 @@ It runs in a thread of its own. The local port stays bound to 127.0.0.1 from `st
 away, connections to it are closed at once and reconnection goes on for ever, with jitter. The server's key must be in
 the known_hosts file; a frozen server is noticed by keepalive (12 s by default).
 
-The far end is not probed on its own: MySQL counts a connection without a greeting as an error and after 100 of them
-blocks the host (`max_connect_errors`). Whether it answers shows in `state.last_error` when somebody connects.
+With a `probe` the far end is asked every few seconds whether it answers (`state.answers`); without one, an end that
+cannot be reached shows in `state.last_error` when somebody connects.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ import asyncssh
 
 from data.tunnel_errors import explain, is_passing
 from data.tunnel_link import join
+from data.tunnel_probe import EVERY_SECONDS, Probe, Prober
 
 logger = logging.getLogger(__name__)
 
@@ -49,20 +50,26 @@ class TunnelConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunnelState:
-    """How a tunnel is: `since` when it is up or down, how often it came back, and the last thing that went wrong."""
+    """How a tunnel is: `since` when it is up or down, how often it came back, and the last thing that went wrong.
+
+    `answers` is what the last probe of the far end found, at `probed`; None while SSH is down or nobody has asked.
+    """
 
     name: str
     up: bool
     since: datetime
     reconnects: int = 0
     last_error: str | None = None
+    answers: bool | None = None
+    probed: datetime | None = None
 
 
 class Tunnel:
     """One tunnel; `start()` it, connect to `local_address`, `close()` it. Not usable after a fork."""
 
-    def __init__(self, config: TunnelConfig) -> None:
+    def __init__(self, config: TunnelConfig, probe: Probe | None = None, probe_seconds: float = EVERY_SECONDS) -> None:
         self._config = config
+        self._prober = Prober(config.name, lambda: probe(self.local_address), probe_seconds) if probe else None
         self._state = TunnelState(name=config.name, up=False, since=datetime.now(UTC))
         self._changed = threading.Condition()
         self._local: tuple[str, int] | None = None
@@ -94,6 +101,8 @@ class Tunnel:
             self._changed.wait_for(lambda: self._local is not None or self._bind_error is not None)
         if self._bind_error is not None:
             raise TunnelError(f"tunnel {self._config.name}: cannot listen on 127.0.0.1: {self._bind_error}")
+        if self._prober:
+            self._prober.start(lambda: self._state.up, self._probed, self._renew)
         return self
 
     def wait_up(self, seconds: float) -> None:
@@ -105,6 +114,8 @@ class Tunnel:
 
     def close(self) -> None:
         """Close the connection and the local port and end the thread."""
+        if self._prober:
+            self._prober.stop()
         if self._loop is not None and self._main is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._main.cancel)
             self._thread.join(10)
@@ -187,12 +198,35 @@ class Tunnel:
         before = self._state
         since = before.since if before.up == up else datetime.now(UTC)
         came_back = up and not before.up and before.last_error is not None
-        after = replace(before, up=up, since=since, reconnects=before.reconnects + came_back)
+        answers = before.answers if up and before.up else None
+        after = replace(before, up=up, since=since, reconnects=before.reconnects + came_back, answers=answers)
         self._state = replace(after, last_error=last_error or before.last_error)
         if (up, self._state.last_error) != (before.up, before.last_error):
             level = logging.INFO if up else logging.WARNING
             logger.log(level, "tunnel %s: up=%s reason=%s", before.name, up, None if up else self._state.last_error)
         self._notify()
+
+    def _probed(self, error: Exception | None) -> None:
+        """Note what a probe found; called by its thread."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._note, error)
+
+    def _note(self, error: Exception | None) -> None:
+        state, far = self._state, f"{self._config.remote_host}:{self._config.remote_port}"
+        if not state.up:
+            return
+        words = f"{far} does not answer through SSH_HOST ({error or 'silence'})" if error is not None else None
+        if (error is None) != bool(state.answers):
+            level = logging.INFO if error is None else logging.WARNING
+            logger.log(level, "tunnel %s: %s", state.name, words or f"{far} answers")
+        found = replace(state, answers=error is None, probed=datetime.now(UTC))
+        self._state = replace(found, last_error=words) if words else found
+
+    def _renew(self) -> None:
+        """Make the SSH connection anew; called by the probe's thread when the far end has been silent."""
+        if self._loop is not None and self._connection is not None:
+            logger.warning("tunnel %s: the far end is silent, the SSH connection is made anew", self._config.name)
+            self._loop.call_soon_threadsafe(self._connection.abort)
 
     def _notify(self) -> None:
         with self._changed:

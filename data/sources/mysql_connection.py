@@ -4,7 +4,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BufferedReader
 from time import monotonic
@@ -156,6 +156,18 @@ def _why(config: MySQLConfig, error: Exception) -> str:
     if code in (CR.CR_SERVER_LOST, CR.CR_CONN_HOST_ERROR):
         return f"MYSQL_HOST:MYSQL_PORT: {config.address} answers, but not as MySQL, or is cut off ({words})"
     return f"MYSQL_HOST:MYSQL_PORT: {config.address} is no MySQL that can be used ({words})"
+
+
+def ping(config: MySQLConfig, seconds: float = 5.0) -> None:
+    """Log in and ping. Raises `TimeoutError` when the server is silent for `seconds`, `LoadError` for what it says."""
+    quick = replace(config, connect_seconds=seconds, read_seconds=seconds)
+    try:
+        with connected(quick, monotonic() + 2 * seconds) as connection:
+            connection.ping(reconnect=False)
+    except (LoadError, pymysql.Error, OSError) as error:
+        if "timed out" in str(error):
+            raise TimeoutError(f"silent for {seconds:g} s") from error
+        raise
 
 
 def error_code(error: BaseException) -> int:

@@ -10,6 +10,7 @@ import pytest
 from data.sources import mysql as module
 from data.sources.mysql_connection import MySQLConfig
 from data.tunnel import Tunnel, TunnelConfig
+from data.tunnel_probe import Probe
 from tests.suites.test_sources import ROWS, tables_of
 from tests.support.servers import Database, Sshd
 
@@ -47,7 +48,9 @@ def between_tables(monkeypatch: pytest.MonkeyPatch, act: Callable[[str], None]) 
 
 
 @contextmanager
-def tunnelled(sshd: Sshd, config: MySQLConfig, **change: Any) -> Iterator[Tunnel]:
+def tunnelled(
+    sshd: Sshd, config: MySQLConfig, *, probe: Probe | None = None, probe_seconds: float = 5.0, **change: Any
+) -> Iterator[Tunnel]:
     """A started tunnel to the database of a configuration."""
     settings = TunnelConfig(
         name="mysql",
@@ -59,6 +62,6 @@ def tunnelled(sshd: Sshd, config: MySQLConfig, **change: Any) -> Iterator[Tunnel
         remote_host=config.host,
         remote_port=config.port,
     )
-    tunnel = Tunnel(replace(settings, **change)).start()
+    tunnel = Tunnel(replace(settings, **change), probe, probe_seconds).start()
     yield tunnel
     tunnel.close()
