@@ -37,7 +37,7 @@ def assemble(board: Board, slots: list[Slot]) -> tuple[list[Placed], list[Relaxa
         if item is None:
             relaxed.append(Relaxation(board.position + 1, SHORT))
             break
-        relaxed.extend(_gave_way(board, item))
+        relaxed.extend(_gave_way(board, slot, item))
         board.place(item.kind, item.row)
         placed.append(item)
     return placed, relaxed
@@ -85,28 +85,27 @@ def _fill(board: Board, slot: Slot) -> Placed | None:
 
 def _take(board: Board, slot: Slot, source: Pool, choice: Choice) -> Placed:
     """Turn the slot into EXPLORE or not; the propensity counts both ways to arrive at the same item."""
-    rate, explorer = board.config.explore_rate, EXPLORERS[source.kind]
-    if source.name == explorer.name:
-        return Placed(slot.pool, source.name, source.name, source.kind, choice.row, None, choice.probability)
-    explored = explorer.choose(board) if slot.turned else None
-    if explored is not None:
-        chance = (1.0 - rate) * source.probability(board, explored.row) + rate * explored.probability
-        return Placed(slot.pool, source.name, explorer.name, source.kind, explored.row, None, chance)
-    chance = (1.0 - rate) * choice.probability + rate * explorer.probability(board, choice.row)
-    return Placed(slot.pool, source.name, source.name, source.kind, choice.row, choice.score, chance)
+    explorer = EXPLORERS[source.kind]
+    explored = explorer.choose(board) if slot.turned or source.name == explorer.name else None
+    taken, pool = (choice, source) if explored is None else (explored, explorer)
+    chance = propensity(board, source, taken.row)
+    return Placed(slot.pool, source.name, pool.name, source.kind, taken.row, taken.score, chance)
 
 
 def propensity(board: Board, source: Pool, row: int) -> float:
     """The chance that this slot takes this row when `source` fills it, over all draws: what the feed's items carry."""
     rate, explorer = board.config.explore_rate, EXPLORERS[source.kind]
+    if source.name == explorer.name:
+        return explorer.probability(board, row)
     return (1.0 - rate) * source.probability(board, row) + rate * explorer.probability(board, row)
 
 
-def _gave_way(board: Board, item: Placed) -> list[Relaxation]:
+def _gave_way(board: Board, slot: Slot, item: Placed) -> list[Relaxation]:
     """The rules that this item breaks and that were relaxed for it, most gentle first."""
     broken: list[str] = []
-    if item.source != item.slot:
-        broken.append(f"pool:{item.source}")
+    # A slot that turned was going to be EXPLORE's whoever else had nothing left, but not of another kind of item.
+    if item.source != item.slot and not (slot.turned and item.kind == POOLS[item.slot].kind):
+        broken.append(f"pool:{item.pool}")
     if item.kind == "video" and board.is_watched(item.row):
         broken.append("watched")
     creators = board.world.video_creator if item.kind == "video" else board.world.flow_creator

@@ -66,7 +66,7 @@ class Board:
         return randomness.uniforms(self.request.seed, stream, self.position << 32, count)
 
     def rank(self, pools: list[str], limits: list[int]) -> None:
-        """Rank these pools in one pass, deep enough for `limits` candidates a slot in the usual case."""
+        """Rank these pools, deep enough for `limits` candidates a slot in the usual case."""
         depths = [limit + limit // 4 + self.request.size + SPARE_DEPTH for limit in limits]
         ranked = self.sheet.rank(pools, depths, self.rung.mask)
         self.lists.update(zip([(pool, self.rung.mask) for pool in pools], ranked, strict=True))
@@ -124,6 +124,11 @@ class Board:
         else:
             clear = int(np.count_nonzero((self.sheet.flags & self.rung.mask) == 0))
         return clear - self.sheet.open_rows(near, self.rung.mask)
+
+    def eligible_rows(self) -> Rows:
+        """Rows of the videos that no rule refuses at this slot, ascending. Reads the whole catalogue."""
+        apart = self.position - self.creator_window.last[self.world.video_creator] >= self.rung.window
+        return np.flatnonzero(((self.sheet.flags & self.rung.mask) == 0) & apart).astype(np.int32)
 
     def is_watched(self, row: int) -> bool:
         """Whether the viewer has watched this video."""

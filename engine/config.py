@@ -52,7 +52,7 @@ class EngineConfig:
 
     embedding_width: int = setting(64, "width of skill embeddings", 1, 512)
     gate_rating: float = setting(3.0, "shrunk rating of 5 that passes the quality gate", 0.0, 5.0)
-    gate_broken_reports: int = setting(3, "different viewers who report a video as broken to fail the gate", 1, 1000)
+    gate_broken_reports: int = setting(1, "different viewers who report a video as broken to fail the gate", 1, 1000)
     rating_prior: float = setting(5.0, "ratings that the catalogue's mean weighs in the Bayesian mean", 0.0, 1e4)
     taste_half_life_days: float = setting(60.0, "half-life of a watched video in a viewer's embedding", 0.1, 3650.0)
     match_skills: float = setting(0.5, "extended_match: weight of skills", 0.0, 1.0)

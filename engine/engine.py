@@ -30,7 +30,8 @@ class Engine:
     config : the engine's numbers
     make_kernel : the scoring kernel; the compiled one by default, `ReferenceKernel` in tests
 
-    Building one solves the bandits and precomputes their score tables: about 1 ms per 10,000 videos.
+    Building one solves the bandits, precomputes their score tables and sorts them: milliseconds for thousands of
+    videos, about a second for a million (`make bench` prints it).
     """
 
     def __init__(

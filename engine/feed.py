@@ -50,7 +50,7 @@ def gather(kernel: Kernel, config: EngineConfig, request: FeedRequest) -> Board:
 
 
 def rank(board: Board) -> None:
-    """The best candidates of every bandit pool, in one pass over the catalogue."""
+    """The best candidates of every bandit pool."""
     board.rank(BANDIT_NAMES, [pool.limit(board.config) for pool in BANDIT_POOLS])
 
 

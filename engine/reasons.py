@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.bandit.score_table import Formula, no_bonus
-from engine.features import NAMES
+from engine.features import FEATURES
 
 PHRASES: dict[str, str] = {
     "score_engagement": "much watched, liked and rated",
@@ -47,4 +47,5 @@ def _reason(formula: Formula | None, pool: str, best: int, part: float, value: f
         return PHRASES["fresh"]
     if part <= 0.0:
         return WITHOUT_PREFERENCE
-    return f"{PHRASES[NAMES[best]]} ({NAMES[best]} {value:.2f})"
+    feature = FEATURES[best]
+    return f"{PHRASES.get(feature.name, feature.meaning)} ({feature.name} {value:.2f})"

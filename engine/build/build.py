@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 from data.tables import Tables
 from engine.build import fragments, graph, scores, skills, viewers
-from engine.build.names import Vocabulary, codes
+from engine.build.names import Vocabulary, codes, towns
 from engine.build.rows import Rows, ids, positions
 from engine.build.terms import Terms, kind_vocabularies, terms
 from engine.config import EngineConfig
@@ -152,6 +152,7 @@ def _padded(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
 def _places(rows: Rows) -> Arrays:
     video_city, user_city = codes(rows.videos["city"], rows.users["city"])
     video_country, user_country = codes(rows.videos["creator_country"], rows.users["country"])
+    video_city, user_city = towns((video_city, video_country), (user_city, user_country))
     return {
         "video_city": video_city,
         "video_country": video_country,

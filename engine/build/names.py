@@ -55,6 +55,31 @@ def codes(*columns: pd.Series) -> list[NDArray[np.int32]]:
     return np.split(code[numbers], np.cumsum([len(column) for column in columns])[:-1])
 
 
+def towns(*columns: tuple[NDArray[np.int32], NDArray[np.int32]]) -> list[NDArray[np.int32]]:
+    """Codes of (city, country) pairs, shared by all columns; -1 without a city.
+
+    Cities of one name in two countries are two towns. Where the country is unknown it is the one country that has a
+    city of this name; with several, it stays a town of its own.
+
+    >>> towns((np.array([0, 0, -1]), np.array([3, 4, 4])), (np.array([0, 1]), np.array([-1, -1])))
+    [array([1, 2, -1], dtype=int32), array([0, 3], dtype=int32)]
+    """
+    city = np.concatenate([pair[0] for pair in columns]).astype(np.int64)
+    country = np.concatenate([pair[1] for pair in columns]).astype(np.int64)
+    cities = int(city.max(initial=-1)) + 1
+    first, last = np.full(cities, np.iinfo(np.int64).max), np.full(cities, -1)
+    both = (city >= 0) & (country >= 0)
+    np.minimum.at(first, city[both], country[both])
+    np.maximum.at(last, city[both], country[both])
+    guess = (city >= 0) & (country < 0)
+    sole = np.where(first == last, first, -1)
+    country[guess] = sole[city[guess]]
+    code = np.full(len(city), -1, dtype=np.int32)
+    known = city >= 0
+    code[known] = np.unique((country[known] + 1) * cities + city[known], return_inverse=True)[1]
+    return np.split(code, np.cumsum([len(pair[0]) for pair in columns])[:-1])
+
+
 def _encode(mentions: Sequence[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """The code of every mention, and the display name of every code: the one mentioned first."""
     display = pd.unique(pd.Series(mentions, dtype=object)).tolist()

@@ -13,9 +13,6 @@ from engine.kernel.draft import Answer, c_draft
 from engine.kernel.order import Ordered
 from engine.world import Array, World
 
-BLOCK = 512
-ENTRY_BYTES = 16
-
 
 def pointer(kind: str, array: Array) -> Any:
     """A C pointer to the array's first value; the array must outlive it."""
@@ -59,6 +56,9 @@ class CompiledSheet:
         self.c_scratch.creator_last = pointer("int32_t", self.creator_last)
         self.c_scratch.similarity = pointer("float", self.similarity)
         self.c_scratch.skill_dot = pointer("float", self.skill_dot)
+        self.hop: NDArray[np.uint8] = np.zeros(world.creators, dtype=np.uint8)
+        self.met: Rows = np.zeros(world.creators, dtype=np.int32)
+        self.c_scratch.hop, self.c_scratch.met = pointer("uint8_t", self.hop), pointer("int32_t", self.met)
         self.c_scratch.match = pointer("float", self.match)
         self.c_scratch.social = pointer("float", self.social)
         self.c_viewer = ffi.new("tf_viewer *")
@@ -87,7 +87,7 @@ class CompiledSheet:
         kept: list[tuple[Rows, Floats, Array]] = []
         for c_list, pool, depth in zip(lists, pools, depths, strict=True):
             rows, scores = np.empty(depth, dtype=np.int32), np.empty(depth, dtype=np.float32)
-            room = np.empty(ENTRY_BYTES * (2 * depth + BLOCK), dtype=np.uint8)
+            room = np.empty(lib.TF_ENTRY_BYTES * (2 * depth + lib.TF_BLOCK), dtype=np.uint8)
             c_list.table, c_list.k, c_list.room = self.kernel.orders[pool].c_table, depth, pointer("char", room)
             c_list.rows, c_list.scores = pointer("int32_t", rows), pointer("float", scores)
             kept.append((rows, scores, room))

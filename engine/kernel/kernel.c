@@ -10,9 +10,9 @@
 #include <string.h>
 #include "kernel.h"
 
-#define BLOCK 512
+#define BLOCK TF_BLOCK
 #define LANES 8
-#define PAIRS 5
+#define PAIRS TF_PAIRS
 #define SLACK 2e-5f /* more than float32 may round a score up by, relative and absolute */
 
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
@@ -28,6 +28,7 @@ typedef struct {
     uint64_t key;
     int64_t row;
 } entry;
+_Static_assert(sizeof(entry) == TF_ENTRY_BYTES, "a list's room is measured in entries");
 
 static inline uint32_t mix(uint32_t h) {
     h ^= h >> 16;
@@ -78,6 +79,14 @@ static void similarities(const tf_world *world, const float *restrict dot, float
     for (int64_t i = 0; i < n; i++) out[i] = clipped(out[i]);
 }
 
+/* Notes the creator that this person is, once, with the nearest hop. */
+static inline void meet(const tf_world *world, tf_scratch *scratch, int32_t person, uint8_t hop) {
+    int32_t creator = world->user_creator[person];
+    if (creator < 0 || scratch->hop[creator] >= hop) return;
+    if (!scratch->hop[creator]) scratch->met[scratch->met_count++] = creator;
+    scratch->hop[creator] = hop;
+}
+
 void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch) {
     if (viewer->embedding) {
         skill_dots(world, viewer, scratch->skill_dot);
@@ -90,25 +99,24 @@ void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scrat
         for (int64_t p = world->term_start[term]; p < world->term_start[term + 1]; p++)
             scratch->match[world->term_video[p]] += world->term_weight[p];
     }
+    scratch->met_count = 0;
     if (viewer->user < 0) return;
     const int64_t *start = world->friend_start;
     int64_t from = start[viewer->user], to = start[viewer->user + 1];
-    for (int hop = 2; hop >= 1; hop--) {
-        float value = hop == 1 ? 1.0f : 0.5f;
-        for (int64_t f = from; f < to; f++) {
-            int32_t friend_row = world->friend_user[f];
-            int64_t g = hop == 1 ? f : start[friend_row], end = hop == 1 ? f + 1 : start[friend_row + 1];
-            for (; g < end; g++) {
-                int32_t creator = world->user_creator[world->friend_user[g]];
-                if (creator < 0) continue;
-                for (int64_t p = world->creator_start[creator]; p < world->creator_start[creator + 1]; p++)
-                    scratch->social[world->creator_video[p]] = value;
-            }
-        }
+    for (int64_t f = from; f < to; f++) {
+        int32_t person = world->friend_user[f];
+        meet(world, scratch, person, 2);
+        for (int64_t g = start[person]; g < start[person + 1]; g++) meet(world, scratch, world->friend_user[g], 1);
+    }
+    for (int32_t m = 0; m < scratch->met_count; m++) {
+        int32_t creator = scratch->met[m];
+        float value = scratch->hop[creator] == 2 ? 1.0f : 0.5f;
+        for (int64_t p = world->creator_start[creator]; p < world->creator_start[creator + 1]; p++)
+            scratch->social[world->creator_video[p]] = value;
     }
     for (int64_t f = from; f < to; f++) {
-        int32_t friend_row = world->friend_user[f];
-        for (int64_t p = world->liked_start[friend_row]; p < world->liked_start[friend_row + 1]; p++)
+        int32_t person = world->friend_user[f];
+        for (int64_t p = world->liked_start[person]; p < world->liked_start[person + 1]; p++)
             scratch->social[world->liked_video[p]] += world->social_like;
     }
 }
@@ -119,18 +127,17 @@ void tf_unspread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scr
         for (int64_t p = world->term_start[term]; p < world->term_start[term + 1]; p++)
             scratch->match[world->term_video[p]] = 0.0f;
     }
+    for (int32_t m = 0; m < scratch->met_count; m++) {
+        int32_t creator = scratch->met[m];
+        scratch->hop[creator] = 0;
+        for (int64_t p = world->creator_start[creator]; p < world->creator_start[creator + 1]; p++)
+            scratch->social[world->creator_video[p]] = 0.0f;
+    }
+    scratch->met_count = 0;
     if (viewer->user < 0) return;
-    const int64_t *start = world->friend_start;
-    for (int64_t f = start[viewer->user]; f < start[viewer->user + 1]; f++) {
-        int32_t friend_row = world->friend_user[f];
-        for (int64_t g = start[friend_row] - 1; g < start[friend_row + 1]; g++) {
-            int32_t person = g < start[friend_row] ? friend_row : world->friend_user[g];
-            int32_t creator = world->user_creator[person];
-            if (creator < 0) continue;
-            for (int64_t p = world->creator_start[creator]; p < world->creator_start[creator + 1]; p++)
-                scratch->social[world->creator_video[p]] = 0.0f;
-        }
-        for (int64_t p = world->liked_start[friend_row]; p < world->liked_start[friend_row + 1]; p++)
+    for (int64_t f = world->friend_start[viewer->user]; f < world->friend_start[viewer->user + 1]; f++) {
+        int32_t person = world->friend_user[f];
+        for (int64_t p = world->liked_start[person]; p < world->liked_start[person + 1]; p++)
             scratch->social[world->liked_video[p]] = 0.0f;
     }
 }
@@ -199,21 +206,25 @@ static void score_block(const tf_table *table, const int32_t *at, int32_t from, 
     }
 }
 
-/* Partition so that the k largest keys come first (Hoare's selection). */
+/* Hoare's partition: keys above the pivot to the left of *i, keys below it to the right of *j. */
+static inline void partition(entry *list, uint64_t pivot, int32_t *i, int32_t *j) {
+    while (*i <= *j) {
+        while (list[*i].key > pivot) ++*i;
+        while (list[*j].key < pivot) --*j;
+        if (*i <= *j) {
+            entry held = list[*i];
+            list[(*i)++] = list[*j];
+            list[(*j)--] = held;
+        }
+    }
+}
+
+/* Reorder so that the k largest keys come first. */
 static void select_best(entry *list, int32_t count, int32_t k) {
     int32_t low = 0, high = count - 1;
     while (low < high) {
-        uint64_t pivot = list[low + (high - low) / 2].key;
         int32_t i = low, j = high;
-        while (i <= j) {
-            while (list[i].key > pivot) i++;
-            while (list[j].key < pivot) j--;
-            if (i <= j) {
-                entry held = list[i];
-                list[i++] = list[j];
-                list[j--] = held;
-            }
-        }
+        partition(list, list[low + (high - low) / 2].key, &i, &j);
         if (k - 1 <= j) high = j;
         else if (k - 1 >= i) low = i;
         else return;
@@ -226,15 +237,7 @@ static void sort_descending(entry *list, int32_t count) {
         uint64_t a = list[0].key, b = list[count / 2].key, c = list[count - 1].key;
         uint64_t pivot = a > b ? (b > c ? b : (a > c ? c : a)) : (a > c ? a : (b > c ? c : b));
         int32_t i = 0, j = count - 1;
-        while (i <= j) {
-            while (list[i].key > pivot) i++;
-            while (list[j].key < pivot) j--;
-            if (i <= j) {
-                entry held = list[i];
-                list[i++] = list[j];
-                list[j--] = held;
-            }
-        }
+        partition(list, pivot, &i, &j);
         if (j + 1 < count - i) {
             sort_descending(list, j + 1);
             list += i;

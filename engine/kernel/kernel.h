@@ -1,3 +1,17 @@
+/* Sizes and numbers that both sides of the call rely on. */
+enum {
+    TF_PAIRS = 5,                    /* pair features */
+    TF_BLOCK = 512,                  /* videos that are worked on at a time */
+    TF_ENTRY_BYTES = 16,             /* a candidate in a list's room */
+    TF_MOST_CANDIDATES = 2048,       /* of one slot */
+    TF_MOST_WINDOW = 128,            /* items back that a creator is looked for */
+    TF_QUICK_DRAWS = 32,             /* of EXPLORE before it enumerates */
+    TF_NODES = 8,                    /* of a quadrature panel */
+    TF_MOST_PANELS = 16
+};
+/* Streams of random numbers, as in engine/randomness.py. */
+enum { TF_CHOICE = 2, TF_EXPLORE_DRAW = 3, TF_FLOW_DRAW = 4 };
+
 /* The catalogue as the kernel reads it: structure of arrays, all borrowed from the snapshot. */
 typedef struct {
     int32_t videos;
@@ -40,7 +54,8 @@ typedef struct {
     float l[25];                     /* lower triangle, row major */
 } tf_table;
 
-/* The k best rows of one table. room holds 16 * (2k + 512) bytes; rows and scores hold k; length is the answer. */
+/* The k best rows of one table. room holds TF_ENTRY_BYTES * (2k + TF_BLOCK) bytes; rows and scores hold k; length is
+   the answer. */
 typedef struct {
     const tf_table *table;
     int32_t k;
@@ -59,6 +74,9 @@ typedef struct {
     float *match;                    /* [videos], extended_match */
     float *social;                   /* [videos], social_signal before the cap */
     int32_t *creator_last;           /* [creators], last position of the creator */
+    uint8_t *hop;                    /* [creators], 2 for those the viewer knows, 1 for those at two hops */
+    int32_t *met;                    /* [creators], those with a hop; met_count of them */
+    int32_t met_count;
 } tf_scratch;
 
 /* The viewer of one request. */
@@ -83,7 +101,7 @@ void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scrat
 void tf_unspread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch);
 /* Set a flag on rows; returns how many had no flag before. */
 int32_t tf_mark(uint8_t *flags, const int32_t *rows, int32_t count, uint8_t flag);
-/* Fill every list with the best rows of its table whose flags are clear under mask, best first, in one pass. */
+/* Fill every list with the best rows of its table whose flags are clear under mask, best first. */
 void tf_rank(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask, tf_list *lists,
              int32_t count);
 /* Indices of the first `limit` rows that no rule refuses at this position; returns how many there are. */
@@ -129,6 +147,9 @@ typedef struct {
     uint8_t *flow_flags;             /* [flows] */
     const int32_t *flow_creator;
     const float *flow_temporal;
+    int32_t *flow_rows;              /* [flows], room to work in */
+    double *flow_head;               /* [flows] */
+    double *flow_ceiling;            /* [flows] */
     int32_t *row;                    /* answer, [size] */
     uint8_t *explored;               /* answer, [size] */
     double *score;                   /* answer, [size]; of explored items meaningless */

@@ -17,11 +17,10 @@ from engine.world import World
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a pool takes at a slot: a row, its score (None where nothing is scored), the chance it had."""
+    """What a pool takes at a slot: a row, and its score (None where nothing is scored)."""
 
     row: int
     score: float | None
-    probability: float
 
 
 class Pool(Protocol):
@@ -65,7 +64,7 @@ class BanditPool(ABC):
         """How many of the best candidates the choice is among."""
 
     def source(self, config: EngineConfig) -> Source | None:
-        return Source(self.name, self.pick.name.lower(), self.limit(config))
+        return Source(self.name, self.pick.value, self.limit(config))
 
     def choose(self, board: Board) -> Choice | None:
         allowed = board.allowed(self.name, self.limit(board.config))
@@ -73,7 +72,7 @@ class BanditPool(ABC):
             return None
         chances = probabilities(self.pick, allowed.scores)
         index = pick_index(chances, board.draw("choice"))
-        return Choice(int(allowed.rows[index]), float(allowed.scores[index]), float(chances[index]))
+        return Choice(int(allowed.rows[index]), float(allowed.scores[index]))
 
     def probability(self, board: Board, row: int) -> float:
         allowed = board.allowed(self.name, self.limit(board.config))

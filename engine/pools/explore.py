@@ -1,7 +1,5 @@
 """EXPLORE: uniform over everything eligible. Unbiased data for learning, and the last resort of every other pool."""
 
-import numpy as np
-
 from engine.board import Board
 from engine.config import EngineConfig
 from engine.kernel.base import Source
@@ -21,10 +19,9 @@ class Explore:
         return Source(self.name, "explore", 1)
 
     def choose(self, board: Board) -> Choice | None:
-        eligible = board.eligible_videos()
-        if not eligible:
+        if not board.eligible_videos():
             return None
-        return Choice(self._uniform(board), None, 1.0 / eligible)
+        return Choice(self._uniform(board), None)
 
     def probability(self, board: Board, row: int) -> float:
         return 0.0 if board.refuses(row) else 1.0 / board.eligible_videos()
@@ -36,7 +33,7 @@ class Explore:
             row = int(board.draw("explore", attempt) * board.world.videos)
             if not board.refuses(row):
                 return row
-        rows = np.array([row for row in range(board.world.videos) if not board.refuses(row)])
+        rows = board.eligible_rows()
         return int(rows[int(board.draw("explore", QUICK_DRAWS) * len(rows))])
 
 
@@ -54,7 +51,7 @@ class ExploreFlows:
         rows = board.allowed_flows()
         if not len(rows):
             return None
-        return Choice(int(rows[int(board.draw("explore") * len(rows))]), None, 1.0 / len(rows))
+        return Choice(int(rows[int(board.draw("explore") * len(rows))]), None)
 
     def probability(self, board: Board, row: int) -> float:
         rows = board.allowed_flows()

@@ -26,11 +26,10 @@ class Flows:
         rows = board.allowed_flows()
         if not len(rows):
             return None
-        config, head_start = board.config, self._head_start(board, rows)
-        scores = config.fw_random * board.draws("flow", board.world.flows)[rows] + head_start
+        draws = board.draws("flow", board.world.flows)[rows]
+        scores = board.config.fw_random * draws + self._head_start(board, rows)
         index = int(scores.argmax())
-        chance = winning_probability(head_start, config.fw_random, index)
-        return Choice(int(rows[index]), float(scores[index]), chance)
+        return Choice(int(rows[index]), float(scores[index]))
 
     def probability(self, board: Board, row: int) -> float:
         rows = board.allowed_flows()

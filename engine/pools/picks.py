@@ -1,6 +1,6 @@
 """How a pool picks among its best candidates: three ways, each a distribution over scores that descend."""
 
-from enum import IntEnum
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-class Pick(IntEnum):
-    """The ways that the compiled kernel knows too; the numbers are those of `kernel.h`."""
+class Pick(Enum):
+    """The ways that the compiled kernel knows too, by these names (`engine.kernel.draft`)."""
 
-    SOFTMAX = 0
-    TOP = 1
-    UNIFORM = 2
+    SOFTMAX = "softmax"
+    TOP = "top"
+    UNIFORM = "uniform"
 
 
 def probabilities(pick: Pick, scores: NDArray[np.float32]) -> Floats:

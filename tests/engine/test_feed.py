@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 
 from engine.bandit.policy import Policy
+from engine.bandit.score_table import Formula
 from engine.config import EngineConfig
 from engine.engine import Engine
+from engine.features import FEATURES
 from engine.feed_types import FeedRequest, Seen
 from engine.quality import report, sample_viewers
+from engine.reasons import reasons
 from tests.support.feed_rules import PATTERN, unrecorded_violations
 from tests.support.worlds import random_world
 
@@ -155,3 +158,30 @@ def test_an_empty_catalogue_still_reports_its_quality():
     engine = engine_on(videos=0, flows=0, users=0)
     assert sample_viewers(engine.world, 10, seed=1) == []
     assert not report(engine, [UNKNOWN], seed=1).holds
+
+
+def test_a_turned_slot_whose_pool_is_empty_reports_no_borrowing_but_a_change_of_kind():
+    engine = engine_on(EngineConfig(explore_rate=1.0), flows=0)
+    engine.world.video_fresh[:] = 0
+    engine = Engine(engine.world, engine.policy, engine.config)
+    feed = engine.feed(FeedRequest(user_id=UNKNOWN, seed=1))
+    assert {item.pool for item in feed.items} == {"EXPLORE"}
+    assert [(r.position, r.rule) for r in feed.relaxed] == [(p, "pool:EXPLORE") for p in (6, 12, 18, 24)]
+
+
+def test_a_catalogue_that_is_nearly_all_watched_still_explores_uniformly():
+    engine = engine_on(EngineConfig(pattern="EXPLORE"), videos=3000, creators=3000)
+    left = engine.world.video_id[[5, 70, 800, 2900]]
+    watched = tuple(np.setdiff1d(engine.world.video_id, left).tolist())
+    request = FeedRequest(user_id=UNKNOWN, seed=0, size=1, seen=Seen(watched_videos=watched))
+    first = [engine.feed(replace(request, seed=seed)).items[0] for seed in range(400)]
+    counts = {int(video): sum(item.id == video for item in first) for video in left}
+    assert all(60 < count < 140 for count in counts.values())
+    assert {item.propensity for item in first} == {0.25}
+
+
+def test_every_feature_can_be_a_reason():
+    for index, feature in enumerate(FEATURES):
+        formula = Formula(1.0, 1.0, np.eye(len(FEATURES))[index])
+        (said,) = reasons(["AU"], np.ones((1, len(FEATURES)), dtype=np.float32), [False], {"AU": formula})
+        assert feature.name in said

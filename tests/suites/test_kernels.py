@@ -1,10 +1,14 @@
 """Every kernel equals the definition, and the compiled one equals the plain one on every pick."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from engine.kernel._kernel import lib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import randomness
 from engine.assemble import draft
 from engine.bandit.linucb import upper_confidence_bound
 from engine.bandit.policy import Policy
@@ -17,6 +21,7 @@ from engine.kernel.base import EVERY_FLAG, NEVER, Viewer
 from engine.kernel.compiled import CompiledKernel
 from engine.kernel.reference import ReferenceKernel
 from engine.plan import plan
+from engine.pools import explore, fw
 from engine.pools.table import BANDIT_POOLS
 from tests.support.worlds import random_world, trained_policy
 
@@ -192,3 +197,36 @@ def assert_drafted(engine: Engine, request: FeedRequest) -> None:
     board.close()
     assert drafted is not None
     assert len(drafted) == request.size
+
+
+def test_a_pool_that_chooses_among_more_than_the_kernel_holds_is_assembled_the_plain_way(monkeypatch):
+    world = random_world(2, videos=9000, creators=9000)
+    monkeypatch.setattr(type(BANDIT_POOLS[0]), "limit", lambda self, config: 8000)
+    fast = Engine(world, Policy.untrained((1.0,)), EngineConfig(pattern="VMP"))
+    plain = Engine(world, Policy.untrained((1.0,)), EngineConfig(pattern="VMP"), ReferenceKernel)
+    request = FeedRequest(user_id=1, seed=1, size=3)
+    assert [item.id for item in fast.feed(request).items] == [item.id for item in plain.feed(request).items]
+
+
+def test_thousands_of_flows_and_a_viewer_whom_everybody_knows_are_drafted_too():
+    world = random_world(3, videos=900, creators=900, users=400, flows=3000)
+    hub = np.arange(1, 400, dtype=np.int32)
+    start = world.user_friend_start.copy()
+    start[1:] += len(hub) - start[1]
+    friends = np.concatenate([hub, world.user_friend[world.user_friend_start[1] :]])
+    world = replace(world, user_friend_start=start, user_friend=friends)
+    fast = Engine(world, Policy.untrained((1.0,)), EngineConfig())
+    plain = Engine(world, Policy.untrained((1.0,)), EngineConfig(), ReferenceKernel)
+    request = FeedRequest(user_id=0, seed=4)
+    assert_drafted(fast, request)
+    drafted, assembled = fast.feed(request), plain.feed(request)
+    assert [item.id for item in drafted.items] == [item.id for item in assembled.items]
+    np.testing.assert_array_equal(drafted.features, assembled.features)
+    assert drafted.features[:, 8].max() == 1
+
+
+def test_numbers_that_stand_on_both_sides_of_the_call_are_equal():
+    here = (explore.QUICK_DRAWS, fw.MOST_PANELS, fw.NODES, len(PAIR_COLUMNS))
+    assert here == (lib.TF_QUICK_DRAWS, lib.TF_MOST_PANELS, lib.TF_NODES, lib.TF_PAIRS)
+    streams = (lib.TF_CHOICE, lib.TF_EXPLORE_DRAW, lib.TF_FLOW_DRAW)
+    assert streams == tuple(randomness.STREAMS[name] for name in ("choice", "explore", "flow"))

@@ -117,3 +117,22 @@ def lists(arrays: dict[str, np.ndarray], name: str) -> list[list[int]]:
     """A list column as lists of rows."""
     start = arrays[f"{name}_start"]
     return [arrays[name][start[i] : start[i + 1]].tolist() for i in range(len(start) - 1)]
+
+
+def test_cities_of_one_name_in_two_countries_are_two_towns_and_an_unknown_country_is_guessed_only_if_sure() -> None:
+    arrays, _ = build(
+        tables(
+            videos=[
+                video(1, city="Córdoba", creator_country="España"),
+                video(2, city="Cordoba", creator_country="Argentina"),
+                video(3, city="Lima", creator_country="Perú"),
+            ],
+            users=[user(1, city="Córdoba", country="argentina"), user(2, city="Córdoba"), user(3, city="lima")],
+        ),
+        EngineConfig(),
+    )
+    spain, argentina, lima = arrays["video_city"].tolist()
+    assert len({spain, argentina, lima}) == 3
+    assert arrays["user_city"][0] == argentina
+    assert arrays["user_city"][1] not in (spain, argentina, -1)
+    assert arrays["user_city"][2] == lima
