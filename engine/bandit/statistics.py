@@ -94,7 +94,8 @@ class Statistics:
         self._same_length(x, after, items)
         self.moment += (weight * (after - before)).T @ x
         self.square += (weight * after).T @ after - (weight * before).T @ before
-        np.add.at(self.item_reward, self._rows_of(items), weight * (after - before))
+        rows = self._rows_of(items)
+        np.add.at(self.item_reward, rows, weight * (after - before))
 
     def scale(self, factor: float) -> None:
         """Let everything learnt so far count `factor` times as much; exact when it is a power of two."""
