@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,12 +148,30 @@ def _next_order(folder: Path) -> int:
 
 def _write_array(file: Path, array: NDArray[Any]) -> dict[str, Any]:
     with naming(file), file.open("wb") as stream:
-        np.lib.format.write_array(stream, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
+        target = _Summed(stream)
+        np.lib.format.write_array(target, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
         stream.flush()
         os.fsync(stream.fileno())
-    with naming(file):
-        size, checksum = file.stat().st_size, _sha256_of(file)
-    return {"dtype": array.dtype.str, "shape": list(array.shape), "bytes": size, "sha256": checksum}
+    return {
+        "dtype": array.dtype.str,
+        "shape": list(array.shape),
+        "bytes": target.size,
+        "sha256": target.sum.hexdigest(),
+    }
+
+
+class _Summed:
+    """A file that sums what is written. To a bare file numpy writes in a way that loses the reason of a failure."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self.sum, self.size = stream, hashlib.sha256(), 0
+
+    def write(self, content: bytes) -> int:
+        """Write all of it."""
+        self._stream.write(content)
+        self.sum.update(content)
+        self.size += len(content)
+        return len(content)
 
 
 def _write_bytes(file: Path, content: bytes) -> None:
