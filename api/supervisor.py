@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-from api import services
+from api import metrics_files, services
 from api.children import STEADY_SECONDS, Child, await_end
 from api.heartbeats import Heartbeats
 from api.reloads import Reloads
@@ -81,7 +81,10 @@ class Supervisor:
         while not self._stop_signal:
             now = time.monotonic()
             for child in list(self.children):
+                pid = child.process.pid if child.process else 0
                 code = child.ended(now)
+                if code is not None:
+                    metrics_files.bury(self._settings.data_dir / "metrics", pid)
                 if code == BAD_SETTINGS and self._rolling is None and now - self._began < STEADY_SECONDS:
                     return BAD_SETTINGS
                 self._look_after(child, code, now)

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from benchmarks.measure import Result, machine
 
-MODULES = ("engine_feed", "scoring", "scale")
+MODULES = ("engine_feed", "scoring", "scale", "activity")
 
 
 def main(names: list[str]) -> int:

@@ -22,7 +22,7 @@ from tracking.sink import Refusal, Sink, SinkUnavailableError
 log = logging.getLogger(__name__)
 
 Entry = TypeVar("Entry", Event, Decision)
-BATCH = 1000
+BATCH = 5000
 LONGEST_PAUSE, SHELTER_SECONDS = 30.0, 60.0
 
 

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
 Result = TypeVar("Result")
-CHUNKS = {ACTIVITY_LOG.name: 1000, FEED_LOG.name: 100}
+CHUNKS = {ACTIVITY_LOG.name: 2500, FEED_LOG.name: 250}
 MOST_IDS, IDLE_SECONDS = 500, 30.0
 ROW_ERRORS = (UnicodeError, OverflowError, TypeError, ValueError)
 

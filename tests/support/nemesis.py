@@ -22,11 +22,13 @@ Fault = Callable[[float], None]
 class Cluster:
     """A service with two workers, its Redis and its MariaDB, both reached through a proxy."""
 
-    def __init__(self, folder: Path, redis: Redis, mariadb: MariaDB, proxies: tuple[Proxy, Proxy]) -> None:
+    def __init__(
+        self, folder: Path, redis: Redis, mariadb: MariaDB, proxies: tuple[Proxy, Proxy], **settings: str
+    ) -> None:
         self.redis, self.mariadb, self.database = redis, mariadb, mariadb.new_database()
         self.redis_proxy, self.mysql_proxy = proxies
         filled(self.database)
-        self.service = Server(folder, **self._settings(self.database))
+        self.service = Server(folder, **self._settings(self.database) | settings)
 
     def _settings(self, database: Database) -> dict[str, str]:
         mysql = {"MYSQL_HOST": self.mysql_proxy.host, "MYSQL_PORT": str(self.mysql_proxy.port),

@@ -12,7 +12,7 @@ from tests.tracking.worlds import event, uuid
 from tracking.buffer import Batch, Record
 from tracking.dead_letters import DeadLetters
 from tracking.events import Event
-from tracking.flush import Flusher
+from tracking.flush import BATCH, Flusher
 from tracking.redis_buffer import RedisBuffer
 from tracking.redis_client import RedisConfig
 from tracking.relief import Relief
@@ -92,16 +92,16 @@ def test_a_crash_between_copy_and_forgetting_doubles_nothing(
 
 def test_a_backlog_is_written_no_faster_than_asked(config: RedisConfig, tmp_path: Path) -> None:
     spool, slept, now = Spool(tmp_path / "spool"), list[float](), [0.0]
-    spool.keep(Batch(tuple(event(n).to_json() for n in range(3000)), (), None, 1.0))
+    spool.keep(Batch(tuple(event(n).to_json() for n in range(3 * BATCH)), (), None, 1.0))
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
         now[0] += seconds
 
     paced = Flusher(
-        [spool], SqliteSink(tmp_path / "log.sqlite"), DeadLetters(tmp_path / "dead"), rows_per_second=1000.0,
+        [spool], SqliteSink(tmp_path / "log.sqlite"), DeadLetters(tmp_path / "dead"), rows_per_second=float(BATCH),
         clock=lambda: now[0], sleep=sleep,
     )  # fmt: skip
-    assert paced.flush(seconds=1.5).written == 2000
+    assert paced.flush(seconds=1.5).written == 2 * BATCH
     assert slept == [1.0, 1.0]
-    assert paced.flush().written == 1000
+    assert paced.flush().written == BATCH

@@ -1,0 +1,41 @@
+"""Files in which processes keep their metrics for each other: what a dead one counted is added to one file for all.
+
+Without that every process that ever ran would leave its files, and /metrics would read them all for ever.
+"""
+
+import logging
+import struct
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import mmap_dict
+
+logger = logging.getLogger(__name__)
+
+HEIR = 0
+"""Stands for the dead in the names of files; no process has this number."""
+
+
+def bury(folder: Path, pid: int) -> None:
+    """Add the counters and histograms of a process that has ended to those of the dead; forget its gauges."""
+    for kind in ("counter", "histogram"):
+        left = folder / f"{kind}_{pid}.db"
+        try:
+            _add(left, folder / f"{kind}_{HEIR}.db")
+        except (OSError, ValueError, struct.error) as error:
+            logger.warning("what process %d counted is lost: %s", pid, error)
+        left.unlink(missing_ok=True)
+    for path in folder.glob(f"gauge_*_{pid}.db"):
+        path.unlink(missing_ok=True)
+
+
+def _add(left: Path, kept: Path) -> None:
+    if not left.exists():
+        return
+    files: Any = mmap_dict.MmapedDict
+    heir = files(str(kept))
+    try:
+        for key, value, _, _ in files.read_all_values_from_file(str(left)):
+            heir.write_value(key, heir.read_value(key)[0] + value, 0.0)
+    finally:
+        heir.close()

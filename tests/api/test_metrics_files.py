@@ -1,0 +1,32 @@
+"""Metrics of processes that ended stay counted and leave no files behind."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from api.metrics_files import bury
+from tests.api.server import ROOT, environment
+
+COUNT = "import os; from api import metrics; metrics.events.labels('accepted').inc(3); metrics.snapshot_age.set(5);"
+SHOW = "import sys; from api import metrics; sys.stdout.write(metrics.render(True).decode())"
+
+
+def run(folder: Path, script: str) -> str:
+    words = [sys.executable, "-c", script]
+    kept = environment(PROMETHEUS_MULTIPROC_DIR=str(folder))
+    return subprocess.run(words, cwd=ROOT, env=kept, capture_output=True, text=True, check=True).stdout
+
+
+def test_what_dead_processes_counted_is_kept_in_one_file(tmp_path: Path) -> None:
+    pids = [int(run(tmp_path, COUNT + "print(os.getpid())")) for _ in range(3)]
+    for pid in pids:
+        bury(tmp_path, pid)
+        bury(tmp_path, pid)
+    assert [path.name for path in tmp_path.iterdir()] == ["counter_0.db"]
+    assert 'talentfeed_events_total{outcome="accepted"} 9.0' in run(tmp_path, SHOW)
+
+
+def test_a_damaged_file_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "counter_5.db").write_bytes(b"\xff" * 100)
+    bury(tmp_path, 5)
+    assert not (tmp_path / "counter_5.db").exists()
