@@ -29,7 +29,8 @@ from tracking.ledger import (
 )
 
 Result = TypeVar("Result")
-LIMIT_SECONDS = 1.0
+BUSY_SECONDS, LIMIT_SECONDS, OPEN_SECONDS = 0.04, 0.25, 1.0
+"""Longest wait for another process's write; for any call, should the disk hang; and for the first call, which opens."""
 PURGE_EVERY = 256
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS served (
@@ -120,17 +121,18 @@ class LocalLedger:
                 return work(connection)
 
         try:
-            async with asyncio.timeout(LIMIT_SECONDS):
+            async with asyncio.timeout(LIMIT_SECONDS if self._connection else OPEN_SECONDS):
                 return await asyncio.get_running_loop().run_in_executor(self._thread, done)
         except (sqlite3.Error, OSError, TimeoutError, RuntimeError) as error:
             raise LedgerUnavailableError(f"{self._path.name}: {type(error).__name__}: {error}") from error
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._path, timeout=LIMIT_SECONDS / 2, check_same_thread=False)
+        connection = sqlite3.connect(self._path, timeout=OPEN_SECONDS / 2, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = OFF")
         connection.executescript(SCHEMA)
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
         return connection
 
 
