@@ -79,12 +79,13 @@ def tracker(settings: ServiceSettings) -> "Tracker":
     from tracking.redis_buffer import RedisBuffer
     from tracking.redis_client import Breaker
     from tracking.redis_ledger import RedisLedger
+    from tracking.redis_link import RedisLink
 
-    breaker = Breaker()  # of both, so that a frozen Redis costs a request one wait
+    breaker, link = Breaker(), RedisLink(redis)  # of both, so that a frozen Redis costs a request one wait
     return Tracker(
-        buffer=RedisBuffer(redis, ttl_seconds=settings.activity_ttl, breaker=breaker),
+        buffer=RedisBuffer(redis, ttl_seconds=settings.activity_ttl, breaker=breaker, link=link),
         spool=spool,
-        ledger=RedisLedger(redis, breaker=breaker),
+        ledger=RedisLedger(redis, breaker=breaker, link=link),
     )
 
 

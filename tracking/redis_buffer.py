@@ -11,7 +11,6 @@ at once when its flusher releases it. Two flushers may then store the same list;
 Scripts name keys of several slots, so a Redis Cluster will not do; a single Redis with an append-only file will.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,8 @@ from uuid import uuid4
 import redis
 
 from tracking.buffer import Batch, BufferUnavailableError, Kind, Record, Waiting
-from tracking.redis_client import Breaker, RedisConfig, patient_client, request_client
+from tracking.redis_client import Breaker, RedisConfig, patient_client
+from tracking.redis_link import Argument, RedisLink, Script
 from tracking.redis_scripts import ADOPT, CLAIM, FORGET, HOLD, PUSH, RELEASE
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ PREFIXES = {Kind.ACTIVITY: "user_activity:", Kind.DECISION: "feed_decisions:"}
 TOTALS = {Kind.ACTIVITY: "activities", Kind.DECISION: "decisions"}
 WAITING, DRAINING, DRAINED, SUMS = "activity_waiting", "activity_draining", "drained:", "activity_totals"
 DAY_SECONDS, RECENT_SECONDS, LEASE_SECONDS = 86_400, 3_600, 60.0
+_PUSH = Script(PUSH)
 HELD_AT_ONCE, MOST_TAKEN, ADOPT_SECONDS = 1000, 4000, 600.0
 LOST = {"everysec": "its last two seconds", "no": "what the system has not written yet"}
 FREE = 1e10
@@ -58,7 +59,7 @@ def _told() -> Iterator[None]:
 
 class RedisBuffer:
     """Records in Redis. `ttl_seconds` is the lists' time to live, renewed by every push; whoever else talks to the same
-    Redis may share `breaker`, so that one failure spares all of them the wait.
+    Redis may share `breaker`, so that one failure spares all of them the wait, and `link`.
     """
 
     durability = name = "redis"
@@ -70,11 +71,11 @@ class RedisBuffer:
         ttl_seconds: float = DAY_SECONDS,
         lease_seconds: float = LEASE_SECONDS,
         breaker: Breaker | None = None,
+        link: RedisLink | None = None,
     ) -> None:
-        self._timeout, self._lease = config.timeout, lease_seconds
+        self._lease = lease_seconds
         self.expires_seconds: float | None = ttl_seconds
-        self._requests, self._patient = request_client(config), patient_client(config)
-        self._push = self._requests.register_script(PUSH)
+        self._link, self._patient = link or RedisLink(config), patient_client(config)
         self._breaker, self._adopt_at = breaker or Breaker(), float("-inf")
         self._hold, self._claim = self._patient.register_script(HOLD), self._patient.register_script(CLAIM)
         self._forget, self._release = self._patient.register_script(FORGET), self._patient.register_script(RELEASE)
@@ -85,13 +86,12 @@ class RedisBuffer:
         if self._breaker.open:
             raise BufferUnavailableError("redis: paused after a failure")
         keys = [WAITING, SUMS, *(f"{PREFIXES[record.kind]}{record.user_id}" for record in records)]
-        arguments: list[Any] = [int((self.expires_seconds or 0) * 1000), RECENT_SECONDS * 1000]
+        arguments: list[Argument] = [int((self.expires_seconds or 0) * 1000), RECENT_SECONDS * 1000]
         for record in records:
             arguments += [record.id if record.kind is Kind.ACTIVITY else "", record.body]
         try:
             with _told():
-                async with asyncio.timeout(self._timeout):
-                    duplicates = await self._push(keys=keys, args=arguments)
+                duplicates = await self._link.run(_PUSH, keys, arguments)
         except BufferUnavailableError:
             self._breaker.failed()
             raise
@@ -200,6 +200,6 @@ class RedisBuffer:
         return [f"redis answers before its disk has it (appendfsync {rule}): a crash of it may lose {LOST[rule]}"]
 
     async def close(self) -> None:
-        """Close both clients."""
-        await self._requests.aclose()
+        """Close both connections."""
+        await self._link.close()
         self._patient.close()

@@ -1,4 +1,4 @@
-"""How Redis is reached: short and without retries on the request path, patient for the flusher."""
+"""How Redis is reached: without retries, patient for the flusher (`redis_link` is for requests)."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -35,12 +34,6 @@ class RedisConfig:
             "socket_timeout": timeout,
             "socket_connect_timeout": timeout,
         }
-
-
-def request_client(config: RedisConfig) -> redis.asyncio.Redis:
-    """A client for the event loop: one try, `config.timeout`."""
-    retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
-    return redis.asyncio.Redis(**config.options(config.timeout), retry=retry, max_connections=256)
 
 
 def patient_client(config: RedisConfig) -> redis.Redis:

@@ -46,7 +46,7 @@ class Tracker:
         """How often each part did not answer, for /health and /metrics."""
 
     async def accept(self, raw_events: Sequence[object], now: datetime) -> Accepted:
-        """Make a client's events durable, then let them count on the viewers' next feeds.
+        """Make a client's events durable, and let them count on the viewers' next feeds.
 
         Raises BufferFullError or BufferUnavailableError when not even the local disk takes them: nothing was accepted.
         """
@@ -57,8 +57,9 @@ class Tracker:
         if not events:
             return Accepted(0, repeated, rejected, self._buffer.durability)
         placed = await self._with_feeds(list(reversed(events.values())))
-        known, durability = await self._push([Record.of_event(event) for event in placed])
-        await self._remember([event for event in placed if event.event_id not in known])
+        # at once, so that a client waits for one disk instead of two; to remember a repeated event again changes nothing
+        pushing = self._push([Record.of_event(event) for event in placed])
+        (known, durability), _ = await asyncio.gather(pushing, self._remember(placed))
         return Accepted(len(events) - len(known), repeated + len(known), rejected, durability)
 
     async def record(
@@ -76,16 +77,18 @@ class Tracker:
             session_id=session_id,
             feed_id=feed_id,
         )
-        pushed, served = await asyncio.gather(
-            self._push([Record.of_decision(decision), Record.of_event(request)], durable=False),
-            self._ledger.served(user_id, session_id, feed_id, feed),
-            return_exceptions=True,
-        )
+        remembered = asyncio.ensure_future(self._ledger.served(user_id, session_id, feed_id, feed))
         degraded = []
-        if isinstance(pushed, BaseException) or pushed[1] != self._buffer.durability:
+        try:
+            _, durability = await self._push([Record.of_decision(decision), Record.of_event(request)], durable=False)
+        except (BufferUnavailableError, BufferFullError):
+            durability = ""
+        if durability != self._buffer.durability:
             degraded.append(BUFFER)
-        if isinstance(served, BaseException):
-            self._problem(LEDGER, served)
+        try:
+            await remembered
+        except LedgerUnavailableError as error:
+            self._problem(LEDGER, error)
             degraded.append(LEDGER)
         return degraded
 

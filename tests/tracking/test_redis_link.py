@@ -1,0 +1,103 @@
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import redis
+
+from tests.support.servers import Redis
+from tracking.redis_client import RedisConfig
+from tracking.redis_link import RedisLink, Script
+
+Story = Callable[[RedisLink], Awaitable[Any]]
+
+
+def tell(server: Redis, story: Story, **changes: Any) -> Any:
+    """Run a story on a link of its own."""
+    config = RedisConfig(host=server.host, port=server.port, password=server.password, timeout=5.0)
+
+    async def told() -> Any:
+        link = RedisLink(dataclasses.replace(config, **changes))
+        try:
+            return await story(link)
+        finally:
+            await link.close()
+
+    return asyncio.run(told())
+
+
+def test_exchanges_at_once_get_their_own_replies(redis_server: Redis) -> None:
+    async def story(link: RedisLink) -> Any:
+        asked = [link.send([("ECHO", n), ("ECHO", -n)]) for n in range(100)]
+        return await asyncio.gather(*asked)
+
+    assert tell(redis_server, story) == [[b"%d" % n, b"%d" % -n] for n in range(100)]
+
+
+def test_a_refused_command_fails_its_own_exchange_alone(redis_server: Redis) -> None:
+    async def story(link: RedisLink) -> Any:
+        wrong, right = link.ask([("SET", "text", "a"), ("INCR", "text")]), link.ask([("GET", "text")])
+        return await asyncio.gather(wrong, right, return_exceptions=True)
+
+    wrong, right = tell(redis_server, story)
+    assert isinstance(wrong, redis.ResponseError)
+    assert right == [b"a"]
+
+
+def test_a_script_that_redis_does_not_know_is_sent_whole(redis_server: Redis) -> None:
+    script = Script("return {KEYS[1], ARGV[1]}")
+
+    async def story(link: RedisLink) -> Any:
+        await link.ask([("SCRIPT", "FLUSH")])
+        return [await link.run(script, ["key"], [7]) for _ in range(2)]
+
+    assert tell(redis_server, story) == [[b"key", b"7"]] * 2
+
+
+def test_nobody_waits_longer_than_the_limit_and_the_next_one_is_served(redis_server: Redis) -> None:
+    async def story(link: RedisLink) -> Any:
+        await link.ask([("PING",)])
+        redis_server.freeze()
+        try:
+            gone = await asyncio.gather(*(link.ask([("PING",)]) for _ in range(3)), return_exceptions=True)
+        finally:
+            redis_server.thaw()
+        return gone, await link.ask([("PING",)])
+
+    gone, after = tell(redis_server, story, timeout=0.2)
+    assert [type(error) for error in gone] == [TimeoutError] * 3
+    assert after == [b"PONG"]
+
+
+def test_a_connection_that_redis_closed_is_opened_anew(redis_server: Redis) -> None:
+    async def story(link: RedisLink) -> Any:
+        await link.ask([("PING",)])
+        redis_server.restart()
+        await asyncio.sleep(0)
+        found: list[Any] = []
+        for _ in range(2):  # the first may still be sent to the connection that is gone
+            found += await asyncio.gather(link.ask([("PING",)]), return_exceptions=True)
+        return found[-1]
+
+    assert tell(redis_server, story) == [b"PONG"]
+
+
+def test_the_database_and_the_password_are_given_first(redis_server: Redis) -> None:
+    async def write(link: RedisLink) -> Any:
+        return await link.ask([("SET", "here", 1)])
+
+    async def read(link: RedisLink) -> Any:
+        return await link.ask([("GET", "here")])
+
+    tell(redis_server, write, db=2)
+    assert tell(redis_server, read, db=2) == [b"1"]
+    assert tell(redis_server, read, db=1) == [None]
+    with pytest.raises(redis.RedisError):
+        tell(redis_server, read, password="not asked for")
+
+
+def test_no_redis_is_an_error_of_the_system(redis_server: Redis) -> None:
+    redis_server.stop()
+    with pytest.raises(ConnectionRefusedError):
+        tell(redis_server, lambda link: link.ask([("PING",)]))

@@ -1,0 +1,220 @@
+"""One connection to Redis for a worker's requests: what they ask at the same time leaves and comes back together.
+
+redis-py takes a connection, a lock, a timer and two tasks an exchange, some 200 µs of a processor; here an exchange is
+a line in a queue. Replies come in the order of the commands, so the oldest exchange decides: when it has waited longer
+than the limit, Redis does not answer, the connection is dropped and all that wait fail at once.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+from hashlib import sha1
+from typing import Any, cast
+
+import hiredis
+import redis
+
+from tracking.redis_client import RedisConfig
+
+Argument = str | bytes | int | float
+Command = tuple[Argument, ...]
+Replies = list[Any]
+
+SECOND_LOOK = 0.002
+_NOTHING = object()
+_pack: Any = hiredis.pack_command  # its own annotation knows commands of one word only
+
+
+class Script:
+    """A Lua script, sent by its name and, to a Redis that does not know it yet, as a whole."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.name = sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+
+class RedisLink:
+    """Sends commands, in order, over one connection that is opened when it is needed. Belongs to one event loop.
+
+    Every exchange ends within `config.timeout` seconds, opening the connection included: with its replies, or with
+    `redis.RedisError`, OSError or TimeoutError. A command that Redis refuses has its error among the replies.
+    """
+
+    def __init__(self, config: RedisConfig) -> None:
+        self._config = config
+        self._gathered: list[tuple[bytes, _Exchange]] = []
+        self._connection: _Connection | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._watch: asyncio.TimerHandle | None = None
+
+    def send(self, commands: Sequence[Command]) -> "asyncio.Future[Replies]":
+        """Send the commands now; the future has one reply a command."""
+        loop = asyncio.get_running_loop()
+        exchange = _Exchange(len(commands), loop.create_future(), loop.time())
+        packed = b"".join([_pack(command) for command in commands])
+        if self._connection is not None:
+            self._connection.send(packed, exchange)
+        else:
+            self._gathered.append((packed, exchange))
+            if self._opening is None:
+                self._opening = loop.create_task(self._open(loop), name="redis")
+        if self._watch is None:
+            self._watch = loop.call_later(self._config.timeout, self._look, loop)
+        return exchange.future
+
+    async def ask(self, commands: Sequence[Command]) -> Replies:
+        """The replies. Raises the first that is an error."""
+        replies = await self.send(commands)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
+
+    async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        """What the script returns."""
+        (reply,) = await self.send([("EVALSHA", script.name, len(keys), *keys, *arguments)])
+        if isinstance(reply, redis.ResponseError) and str(reply).startswith("NOSCRIPT"):
+            (reply,) = await self.send([("EVAL", script.source, len(keys), *keys, *arguments)])
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    async def close(self) -> None:
+        """Close the connection; what waits fails."""
+        self._drop(redis.ConnectionError("closed"))
+
+    async def _open(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Connect, introduce ourselves, and only then send what has gathered meanwhile: it is for this database."""
+        config = self._config
+        try:
+            _, made = await loop.create_connection(
+                lambda: _Connection(self._lost), config.host, config.port, ssl=_tls(config)
+            )
+            await self._greet(made, loop)
+        except (redis.RedisError, OSError) as error:
+            self._opening = None
+            self._drop(error)
+            return
+        self._opening, self._connection = None, made
+        gathered, self._gathered = self._gathered, []
+        for packed, exchange in gathered:
+            made.send(packed, exchange)
+
+    async def _greet(self, made: "_Connection", loop: asyncio.AbstractEventLoop) -> None:
+        """Give the password and the database. Raises what Redis has against them."""
+        config = self._config
+        hello: list[Command] = [("AUTH", config.password)] if config.password else []
+        hello.append(("SELECT", config.db))
+        greeting = _Exchange(len(hello), loop.create_future(), loop.time())
+        made.send(b"".join([_pack(command) for command in hello]), greeting)
+        try:
+            for reply in await greeting.future:
+                if isinstance(reply, Exception):
+                    raise reply
+        except BaseException:
+            made.transport.abort()
+            raise
+
+    def _lost(self, connection: "_Connection", error: Exception) -> None:
+        if connection is self._connection:
+            self._drop(error)
+
+    def _drop(self, error: Exception) -> None:
+        """Forget the connection and fail all that wait; the next exchange opens a new one."""
+        if self._opening:
+            self._opening.cancel()
+        if self._watch:
+            self._watch.cancel()
+        connection, gathered = self._connection, self._gathered
+        self._connection = self._opening = self._watch = None
+        self._gathered = []
+        if connection:
+            connection.fail(error)
+            connection.transport.abort()
+        for _, exchange in gathered:
+            exchange.fail(error)
+
+    def _look(self, loop: asyncio.AbstractEventLoop, again: "_Exchange | None" = None) -> None:
+        """Has the oldest exchange waited too long? Look twice: the reply may lie unread when this loop was busy."""
+        self._watch = None
+        waiting = self._connection.exchanges if self._connection else [exchange for _, exchange in self._gathered]
+        if not waiting:
+            return
+        oldest = waiting[0]
+        left = oldest.since + self._config.timeout - loop.time()
+        if left > 0:
+            self._watch = loop.call_later(left, self._look, loop)
+        elif oldest is again:
+            self._drop(TimeoutError(f"no answer within {self._config.timeout:g} s"))
+        else:
+            self._watch = loop.call_later(SECOND_LOOK, self._look, loop, oldest)
+
+
+class _Exchange:
+    """Commands on their way: how many replies they wait for, which came, who waits, and since when (loop time)."""
+
+    __slots__ = ("_replies", "_wanted", "future", "since")
+
+    def __init__(self, wanted: int, future: "asyncio.Future[Replies]", since: float) -> None:
+        self._wanted, self.future, self.since = wanted, future, since
+        self._replies: Replies = []
+
+    def take(self, reply: object) -> bool:
+        """Keep one more reply; True when it was the last one."""
+        self._replies.append(reply)
+        if len(self._replies) < self._wanted:
+            return False
+        if not self.future.done():
+            self.future.set_result(self._replies)
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """There will be no (more) replies."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class _Connection(asyncio.Protocol):
+    """Bytes out, replies in. `exchanges` are those that wait, the oldest first."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, lost: "Callable[[_Connection, Exception], None]") -> None:
+        self._lost = lost
+        self.exchanges: deque[_Exchange] = deque()
+        self._reader = hiredis.Reader(
+            protocolError=redis.InvalidResponse, replyError=redis.ResponseError, notEnoughData=_NOTHING
+        )
+
+    def send(self, packed: bytes, exchange: _Exchange) -> None:
+        """Send commands whose replies belong to `exchange`."""
+        self.exchanges.append(exchange)
+        self.transport.write(packed)
+
+    def fail(self, error: Exception) -> None:
+        """Let nobody wait any longer."""
+        while self.exchanges:
+            self.exchanges.popleft().fail(error)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not _NOTHING:
+                if self.exchanges[0].take(reply):
+                    self.exchanges.popleft()
+        except (redis.InvalidResponse, IndexError) as error:
+            self.connection_lost(redis.InvalidResponse(f"this is not Redis: {error}"))
+            self.transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        lost = error or redis.ConnectionError("connection closed by Redis")
+        self.fail(lost)
+        self._lost(self, lost)
+
+
+def _tls(config: RedisConfig) -> ssl.SSLContext | None:
+    return ssl.create_default_context() if config.scheme == "tls" else None
