@@ -8,7 +8,7 @@ from rich.table import Table
 
 from benchmarks.measure import Result, machine
 
-MODULES = ("engine_feed", "scoring", "scale", "activity")
+MODULES = ("engine_feed", "scoring", "scale", "activity", "load")
 
 
 def main(names: list[str]) -> int:

@@ -47,12 +47,9 @@ def between_tables(monkeypatch: pytest.MonkeyPatch, act: Callable[[str], None]) 
         yield
 
 
-@contextmanager
-def tunnelled(
-    sshd: Sshd, config: MySQLConfig, *, probe: Probe | None = None, probe_seconds: float = 5.0, **change: Any
-) -> Iterator[Tunnel]:
-    """A started tunnel to the database of a configuration."""
-    settings = TunnelConfig(
+def tunnel_config(sshd: Sshd, config: MySQLConfig) -> TunnelConfig:
+    """A tunnel to the database of a configuration."""
+    return TunnelConfig(
         name="mysql",
         ssh_host=sshd.host,
         ssh_port=sshd.port,
@@ -62,6 +59,13 @@ def tunnelled(
         remote_host=config.host,
         remote_port=config.port,
     )
-    tunnel = Tunnel(replace(settings, **change), probe, probe_seconds).start()
+
+
+@contextmanager
+def tunnelled(
+    sshd: Sshd, config: MySQLConfig, *, probe: Probe | None = None, probe_seconds: float = 5.0, **change: Any
+) -> Iterator[Tunnel]:
+    """A started tunnel to the database of a configuration."""
+    tunnel = Tunnel(replace(tunnel_config(sshd, config), **change), probe, probe_seconds).start()
     yield tunnel
     tunnel.close()
