@@ -57,7 +57,7 @@ class Tracker:
         if not events:
             return Accepted(0, repeated, rejected, self._buffer.durability)
         placed = await self._with_feeds(list(reversed(events.values())))
-        # at once, so that a client waits for one disk instead of two; to remember a repeated event again changes nothing
+        # at once, so that a client waits for one disk, not two; remembering a repeated event again changes nothing
         pushing = self._push([Record.of_event(event) for event in placed])
         (known, durability), _ = await asyncio.gather(pushing, self._remember(placed))
         return Accepted(len(events) - len(known), repeated + len(known), rejected, durability)
