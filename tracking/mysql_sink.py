@@ -26,7 +26,8 @@ STRICT = f"{MODE}, wait_timeout = {int(2 * IDLE_SECONDS)}"
 LOCK = "SELECT GET_LOCK(SHA1(CONCAT(DATABASE(), '.', %s)), 10)"
 UNLOCK = "SELECT RELEASE_LOCK(SHA1(CONCAT(DATABASE(), '.', %s)))"
 ROW_CODES = frozenset({1153, 1292, 1366, 1411, 1690, 3819, 4025})
-"""A row longer than the server takes, wrong date or number, wrong string, wrong function value, out of range, and a failed CHECK of MySQL or MariaDB."""
+"""Longer than the server takes, wrong date or number, wrong string, wrong function value, out of range, and a failed
+CHECK of MySQL or MariaDB."""
 
 
 def _refused(error: Exception) -> bool:
