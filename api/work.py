@@ -18,9 +18,10 @@ from api import metrics, services
 from api.files import try_lock, write_json
 from api.heartbeats import Heartbeats
 from api.keeper import Keeper
+from api.priority import lower
 from api.reloads import Reloads
 from api.schedule import Schedule
-from api.settings import ServiceSettings, SettingsError, load
+from api.settings import ONE_THREAD, ServiceSettings, SettingsError, child_environment, load
 from data.tunnel import Tunnel
 
 logger = logging.getLogger("api.work")
@@ -89,7 +90,9 @@ class Work:
 
     def _spawn(self, identity: str) -> None:
         command = [sys.executable, "-m", "api.builder", identity]
-        self._builder, self._building, self._begun = subprocess.Popen(command), identity, time.monotonic()
+        self._builder = subprocess.Popen(command, env=child_environment(**ONE_THREAD), start_new_session=True)
+        lower(self._builder.pid)
+        self._building, self._begun = identity, time.monotonic()
         logger.info("build started: reload=%s pid=%d", identity, self._builder.pid)
 
     def _reap(self) -> None:
