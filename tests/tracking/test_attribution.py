@@ -14,9 +14,9 @@ from tracking.decisions import Decision
 from tracking.events import Event
 from tracking.learner import Learner
 from tracking.policies import PolicyStore
-from tracking.state import State, bandits
 from tracking.rewards import KINDS, WEIGHTS
 from tracking.sqlite_sink import SqliteSink
+from tracking.state import State, bandits
 
 FEED = decision("f1", "VMP:1", "AU:2", "EXPLORE/NU:3", "FW:flow4", "NU:5")
 WATCH, LIKE = KINDS.index("watch"), KINDS.index("like")
