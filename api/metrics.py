@@ -6,13 +6,15 @@ their counters through that folder and any worker answers for all; without it ea
 
 from typing import Any
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from api.tally import TalliedHistogram, Tally
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 requests = Counter("talentfeed_http_requests", "Answered requests", ["method", "route", "status"])
-request_seconds = Histogram("talentfeed_http_request_seconds", "Time of a request", ["route"], buckets=SECONDS)
+request_seconds = TalliedHistogram("talentfeed_http_request_seconds", "Time of a request", ["route"], buckets=SECONDS)
 feed_items = Counter("talentfeed_feed_items", "Items served, by the pool that filled the slot", ["pool"])
 relaxations = Counter("talentfeed_feed_relaxations", "Rules that gave way, by rule", ["rule"])
 short_feeds = Counter("talentfeed_feeds_short", "Feeds shorter than asked for")
@@ -28,14 +30,19 @@ dead_letters = Gauge("talentfeed_dead_letters", "Rows that the database refused"
 tunnel_up = Gauge("talentfeed_tunnel_up", "1 if the tunnel is up", ["tunnel"], multiprocess_mode="mostrecent")
 
 
+tally = Tally(request_seconds, SECONDS)
+"""For what every request counts; it reaches the metrics above a little later."""
+
+
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
     """Count one answer."""
-    requests.labels(method, route, str(status)).inc()
-    request_seconds.labels(route).observe(seconds)
+    tally.count(requests, method, route, str(status))
+    tally.observe(route, seconds)
 
 
 def render(shared: bool) -> bytes:
     """All metrics in the Prometheus text format; `shared`: of all processes."""
+    tally.pass_on()
     if not shared:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

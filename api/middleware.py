@@ -5,11 +5,11 @@ import contextlib
 import logging
 import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from api import errors, metrics
+from api.identifiers import request_name
 from api.logs import request_id
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def _identifier(scope: Scope) -> str:
             text: str = value.decode("latin-1")
             if _SANE_ID(text):
                 return text
-    return uuid.uuid4().hex
+    return request_name()
 
 
 class BodyLimit:

@@ -3,6 +3,7 @@
 import re
 from typing import Annotated, Any
 
+import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StrictInt, ValidationError
 
 from api import errors
@@ -69,6 +70,14 @@ class FeedBody(BaseModel):
         numbers = [entry for entry in self.excluded_ids if type(entry) is int] if kind == "video" else []
         texts = [entry for entry in self.excluded_ids if type(entry) is str and entry.startswith(prefix)]
         return (*numbers, *(int(text[len(prefix) :]) for text in texts))
+
+
+def json_value(raw: bytes) -> Any:
+    """A body, parsed. Raises `errors.ProblemError` (400) when it is not JSON."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise errors.ProblemError(400, f"The body is not valid JSON: {error}") from None
 
 
 def parse_feed(values: Any) -> FeedBody:

@@ -14,7 +14,7 @@ from engine.kernel.base import Kernel
 from engine.kernel.compiled import CompiledKernel
 from engine.pools.base import BanditPool
 from engine.pools.table import BANDIT_POOLS
-from engine.render import render
+from engine.render import Renderer
 from engine.world import World
 
 MakeKernel = Callable[[World, Mapping[str, ScoreTable], float], Kernel]
@@ -38,6 +38,7 @@ class Engine:
         self, world: World, policy: Policy, config: EngineConfig, make_kernel: MakeKernel = CompiledKernel
     ) -> None:
         self.world, self.policy, self.config = world, policy, config
+        self._renderer = Renderer(world)
         self.models = {pool.name: self._solved(pool) for pool in BANDIT_POOLS}
         self.formulas = {pool.name: pool.formula(config) for pool in BANDIT_POOLS}
         tables = {pool.name: self._table(pool) for pool in BANDIT_POOLS}
@@ -54,7 +55,7 @@ class Engine:
 
     def render(self, feed: Feed) -> list[bytes]:
         """The feed's items as JSON objects, in order."""
-        return render(self.world, feed)
+        return self._renderer.items(feed)
 
     def _solved(self, pool: BanditPool) -> Model:
         return solve(

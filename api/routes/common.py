@@ -9,6 +9,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from starlette.responses import Response
 
 from api.errors import ProblemError
+from api.schemas import json_value
 from api.services import Service
 
 API_KEY = APIKeyHeader(name="X-API-Key", auto_error=False, description="the service's ADMIN_TOKEN")
@@ -23,10 +24,7 @@ def service(request: Request) -> Service:
 
 async def json_body(request: Request) -> Any:
     """The body, parsed. Raises 400 when it is not JSON."""
-    try:
-        return orjson.loads(await request.body())
-    except orjson.JSONDecodeError as error:
-        raise ProblemError(400, f"The body is not valid JSON: {error}") from None
+    return json_value(await request.body())
 
 
 def json_answer(content: bytes | dict[str, Any], status: int = 200) -> Response:
