@@ -1,6 +1,6 @@
 # Everything here works on a clean clone: each target installs what it lacks and skips what is there.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint bench soak lock demo-mysql environment runtime servers
+.PHONY: help serve test check lint bench bench-peers soak lock demo-mysql environment runtime servers
 
 bin := .venv/bin
 
@@ -24,6 +24,11 @@ lint: environment
 
 bench: environment  ## Run the benchmarks and print their table
 	@$(bin)/python -m benchmarks
+
+bench-peers: environment  ## The same with other libraries beside it, installed into .venv-peers
+	@test -d .venv-peers || python3 -m venv .venv-peers
+	@.venv-peers/bin/pip install --quiet contextualbandits mabwiser vowpalwabbit
+	@$(bin)/python -m benchmarks scoring
 
 lock: environment  ## Resolve the dependencies anew and write requirements/*.lock
 	@scripts/lock.sh
