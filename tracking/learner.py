@@ -58,6 +58,7 @@ class Learner:
         self._store = PolicyStore(folder)
         self._state: State | None = None
         self._stamp: tuple[str | None, int, int] | None = None
+        self._misnamed = False
 
     def learn(self) -> LearnReport:
         """Learn what is new and publish it; nothing while frozen. A long backlog takes several calls.
@@ -75,8 +76,8 @@ class Learner:
                         break
                     rows, lessons = rows + done.rows, lessons + done.lessons
                     self._publish(state)
-                if not rows and self._store.current_version() not in (None, state.version):
-                    self._publish(state)  # the rewards' weights are other ones now
+                if self._misnamed:
+                    self._publish(state)  # the rewards' weights are other ones now, or the live file was damaged
             if rows:
                 self._store.prune(KEPT_VERSIONS)
                 log.info("learnt %d lessons from %d rows: policy %s", lessons, rows, self._store.current_version())
@@ -143,6 +144,7 @@ class Learner:
         if self._state is None or self._stamp != self._store.stamp():
             self._state = self._store.load_state() or State.empty(self._half_lives)
             self._stamp = self._store.stamp()
+            self._misnamed = self._store.current_version() not in (None, self._state.version)
             if not self._state.updates:
                 for pool, bandit in State.empty(self._half_lives).bandits.items():
                     self._state.bandits[pool] = bandit
@@ -156,7 +158,7 @@ class Learner:
 
     def _publish(self, state: State) -> str:
         version = self._store.publish(state)
-        self._state, self._stamp = state, self._store.stamp()
+        self._state, self._stamp, self._misnamed = state, self._store.stamp(), False
         return version
 
     @contextmanager

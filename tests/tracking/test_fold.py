@@ -128,6 +128,16 @@ def test_other_weights_need_no_learning_again(tmp_path: Path, weights: tuple[flo
         assert np.allclose(tried.item_mean, taught.item_mean, atol=1e-9)
 
 
+def test_another_table_of_weights_is_live_at_the_next_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink, folder = SqliteSink(tmp_path / "activity.sqlite"), tmp_path / "policies"
+    store(sink, *log_rows(4))
+    version, before = Learner(sink, folder).learn().version, state_in(folder)
+    monkeypatch.setattr("tracking.state.WEIGHTS", (0.2,) * len(KINDS))
+    assert Learner(sink, folder).learn().version not in (version, "untrained")
+    assert PolicyStore(folder).current_version() == state_in(folder).version
+    assert difference(state_in(folder), before) == 0.0
+
+
 def test_rows_from_before_a_reset_never_teach_again_but_by_a_rebuild(tmp_path: Path) -> None:
     sink, folder = SqliteSink(tmp_path / "activity.sqlite"), tmp_path / "policies"
     store(sink, decision("f1", "VMP:1", "AU:2"), event(1, video_id=2, feed_id="f1"))
