@@ -7,6 +7,7 @@ come back bit for bit, where decimal text would take about 5 KB.
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -17,8 +18,7 @@ from engine.feed_types import Feed
 from tracking.times import milliseconds, of_iso, to_iso
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """One position: what was shown, the pool the pattern planned, the pool that showed it, and how likely that was."""
 
     kind: str  # "video" or "flow"
@@ -58,7 +58,7 @@ class Decision:
             snapshot_id=feed.snapshot_id,
             policy_version=feed.policy_version,
             seed=feed.seed,
-            shown=tuple(Shown(i.kind, i.id, i.slot, i.pool, float(i.propensity)) for i in feed.items),
+            shown=tuple([Shown(i.kind, i.id, i.slot, i.pool, float(i.propensity)) for i in feed.items]),
             features=feed.features,
         )
 
@@ -90,7 +90,7 @@ class Decision:
 
 def pack_items(shown: tuple[Shown, ...]) -> str:
     """The positions as compact JSON: `[["video", 12, "AU", "AU", 0.25], ...]`."""
-    return orjson.dumps([(one.kind, one.id, one.slot, one.pool, one.propensity) for one in shown]).decode()
+    return orjson.dumps([tuple(one) for one in shown]).decode()
 
 
 def unpack_items(text: str) -> tuple[Shown, ...]:

@@ -9,7 +9,7 @@ def to_iso(moment: datetime) -> str:
     >>> to_iso(datetime(2026, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC))
     '2026-05-01T12:00:00.250Z'
     """
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _utc(moment).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def of_iso(text: str) -> datetime:
@@ -34,4 +34,8 @@ def of_sql(value: object) -> datetime:
 
 def milliseconds(moment: datetime) -> datetime:
     """The time cut to the millisecond, as it comes back from JSON and from SQL."""
-    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+    return _utc(moment).replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
