@@ -113,11 +113,11 @@ class Learner:
     def adopt(self, state: State) -> LearnReport:
         """Make an imported state the live one.
 
-        One that was learnt from these logs goes on where it ended. One from other logs is a beginning, to which these
-        logs add what they gather from now on.
+        One that was learnt from these logs, which hold the last feed it learnt, goes on where it ended. One from other
+        logs is a beginning, to which these logs add what they gather from now on.
         """
         with self._alone():
-            if strange_logs(self._sink, state) or not self._sink.feeds_after(state.feed_row - 1, 1):
+            if self._sink.feeds_after(state.feed_row - 1, 1) != [(state.feed_row, state.feed_id)]:
                 state = State(state.bandits)
                 skip(self._sink, state, self._step)
             version = self._publish(state)

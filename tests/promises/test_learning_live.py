@@ -23,7 +23,7 @@ from tests.tracking.logs import difference, folded, state_in
 from tracking.policies import PolicyStore
 from tracking.sqlite_sink import SqliteSink
 
-LIVE_SECONDS, TRIES, KILLS = 2.0, 5, 8
+LIVE_SECONDS, TRIES, KILLS = 2.0, 5, 6
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from engine.bandit.linucb import solve
 from engine.bandit.policy import LEARNING_POOLS
 from engine.bandit.statistics import Statistics
 from engine.features import scaled
+from tests.support.servers import Database
 from tests.tracking.logs import difference, folded, log_rows, state_in, store
 from tests.tracking.worlds import decision, event
 from tracking.attribution import outcome, teaches
@@ -23,6 +24,7 @@ from tracking.decisions import Decision
 from tracking.events import Event
 from tracking.fold import Part, skip, step
 from tracking.learner import Learner, LearnerError
+from tracking.mysql_sink import MySQLSink
 from tracking.policies import PolicyError, PolicyStore
 from tracking.rewards import KINDS
 from tracking.segments import sync_folder
@@ -209,6 +211,28 @@ def test_an_import_from_other_logs_is_a_beginning_that_these_logs_add_to(tmp_pat
     store(here, decision("f2", "AU:2"), event(2, video_id=2, feed_id="f2"))
     learner.learn()
     assert state_in(tmp_path / "policies").updates == updates + 1
+
+
+def test_an_import_whose_last_feed_is_not_here_is_taken_for_one_from_other_logs(tmp_path: Path) -> None:
+    sink, folder = SqliteSink(tmp_path / "activity.sqlite"), tmp_path / "policies"
+    store(sink, *log_rows(7))
+    imported = folded(sink)
+    updates, last = imported.updates, imported.feed_id
+    sink._run(lambda cursor: cursor.execute("DELETE FROM feed_log WHERE feed_id = ?", (last,)))
+    store(sink, decision("next", "AU:2"), event(900, video_id=2, feed_id="next"))
+    Learner(sink, folder).adopt(imported)
+    Learner(sink, folder).learn()
+    assert state_in(folder).updates == updates
+
+
+def test_both_databases_teach_the_same(tmp_path: Path, database: Database) -> None:
+    rows, sinks = log_rows(13), (SqliteSink(tmp_path / "activity.sqlite"), MySQLSink(database.connect))
+    for sink in sinks:
+        sink.create_tables()
+        store(sink, *rows)
+    one, other = (folded(sink, State.empty({"AU": 10.0}), 7) for sink in sinks)
+    assert one.updates > 20
+    assert difference(one, other) < 1e-9
 
 
 def test_other_logs_under_the_same_policies_are_told_and_nothing_is_learnt_twice(tmp_path: Path) -> None:
