@@ -80,11 +80,11 @@ class Flusher:
 
     @property
     def resting(self) -> bool:
-        """Whether the pause after the sink's last failure is not over."""
+        """Whether the pause after the last failure is not over."""
         return self._clock() < self._retry_at
 
     def due(self) -> bool:
-        """Whether enough waits, or for long enough, and the sink's pause after a failure is over."""
+        """Whether enough waits, or for long enough, and the pause after a failure is over."""
         if self.resting:
             return False
         known = [waiting for waiting in self.waiting().values() if waiting and waiting.records]
@@ -117,8 +117,8 @@ class Flusher:
                     self._relieve(buffer)
             except BufferUnavailableError as error:
                 report.problems.append(str(error))
-        self._failures = self._failures + 1 if away else 0
-        self._retry_at = self._clock() + self._pause() if away else float("-inf")
+        self._failures = self._failures + 1 if report.problems else 0
+        self._retry_at = self._clock() + self._pause() if report.problems else float("-inf")
         for problem in report.problems:
             log.warning("flush stopped: %s", problem)
         return report
@@ -142,7 +142,7 @@ class Flusher:
         return moved
 
     def _pause(self) -> float:
-        """Seconds until the sink is tried again: twice as many after each failure, within what expiry allows."""
+        """Seconds until the next try: twice as many after each failure, within what expiry allows."""
         return min(LONGEST_PAUSE, self._seconds, 2.0 ** min(self._failures - 1, 10))
 
     def _moved(self, buffer: Buffer, batch: Batch, report: FlushReport) -> bool:

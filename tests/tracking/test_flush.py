@@ -177,6 +177,22 @@ def test_a_flush_is_due_by_count_or_by_age_and_not_during_the_pause(make: Make, 
     assert away.due()
 
 
+def test_a_buffer_that_does_not_answer_holds_nobody_back_and_is_asked_less_often(tmp_path: Path) -> None:
+    clock = [0.0]
+    gone, spool = RedisBuffer(RedisConfig(host="127.0.0.1", port=1)), Spool(tmp_path / "spool")
+    push(spool, Record.of_event(event(1)))
+    sink, letters = SqliteSink(tmp_path / "log.sqlite"), DeadLetters(tmp_path / "dead")
+    lame = Flusher([gone, spool], sink, letters, clock=lambda: clock[0])
+    report = lame.flush()
+    assert (report.written, len(report.problems)) == (1, 1)
+    assert lame.resting
+    clock[0] = 1.0
+    assert not lame.resting
+    lame.flush()
+    clock[0] = 2.0
+    assert lame.resting
+
+
 def test_what_cannot_be_read_is_kept_with_its_reason(make: Make, tmp_path: Path) -> None:
     push(make(), Record(Kind.ACTIVITY, uuid(1), 7, b"[]"), Record.of_event(event(2)))
     report = flusher(make(), tmp_path).flush()
