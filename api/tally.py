@@ -37,14 +37,15 @@ class Tally:
         self._histogram, self._bounds = histogram, bounds
         self._counts: dict[tuple[Counter, tuple[str, ...]], float] = {}
         self._observed: dict[str, tuple[list[int], list[float]]] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._due = False
         atexit.register(self.pass_on)
 
     def count(self, counter: Counter, *labels: str, by: float = 1.0) -> None:
         """One step of a counter."""
         key = (counter, labels)
         self._counts[key] = self._counts.get(key, 0.0) + by
-        self._pass_on_later()
+        if not self._due:
+            self._pass_on_later()
 
     def observe(self, label: str, value: float) -> None:
         """One observation."""
@@ -53,11 +54,12 @@ class Tally:
             found = self._observed[label] = ([0] * (len(self._bounds) + 1), [0.0])
         found[0][bisect_left(self._bounds, value)] += 1
         found[1][0] += value
-        self._pass_on_later()
+        if not self._due:
+            self._pass_on_later()
 
     def pass_on(self) -> None:
         """Into the shared metrics, now."""
-        self._loop = None
+        self._due = False
         counts, self._counts = self._counts, {}
         observed, self._observed = self._observed, {}
         for (counter, labels), by in counts.items():
@@ -66,11 +68,8 @@ class Tally:
             self._histogram.labels(label).add(buckets, total)
 
     def _pass_on_later(self) -> None:
+        self._due = True
         try:
-            loop = asyncio.get_running_loop()
+            asyncio.get_running_loop().call_later(PASS_ON_SECONDS, self.pass_on)
         except RuntimeError:
             self.pass_on()
-            return
-        if self._loop is not loop:
-            self._loop = loop
-            loop.call_later(PASS_ON_SECONDS, self.pass_on)

@@ -181,16 +181,25 @@ class _Connection(asyncio.Protocol):
     transport: asyncio.Transport
 
     def __init__(self, lost: "Callable[[_Connection, Exception], None]") -> None:
-        self._lost = lost
+        self._lost, self._loop = lost, asyncio.get_running_loop()
+        self._unwritten: list[bytes] = []
         self.exchanges: deque[_Exchange] = deque()
         self._reader = hiredis.Reader(
             protocolError=redis.InvalidResponse, replyError=redis.ResponseError, notEnoughData=_NOTHING
         )
 
     def send(self, packed: bytes, exchange: _Exchange) -> None:
-        """Send commands whose replies belong to `exchange`."""
+        """Send commands whose replies belong to `exchange`, in one write with what others send in this turn."""
         self.exchanges.append(exchange)
-        self.transport.write(packed)
+        if not self._unwritten:
+            self._loop.call_soon(self._write)
+        self._unwritten.append(packed)
+
+    def _write(self) -> None:
+        packed = b"".join(self._unwritten)
+        self._unwritten.clear()
+        if not self.transport.is_closing():
+            self.transport.write(packed)
 
     def fail(self, error: Exception) -> None:
         """Let nobody wait any longer."""

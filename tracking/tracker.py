@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.feed_types import NOTHING_SEEN, Feed, Seen
-from tracking.buffer import Buffer, BufferFullError, BufferUnavailableError, Record, Waiting
-from tracking.decisions import Decision
+from tracking.buffer import Buffer, BufferFullError, BufferUnavailableError, Kind, Record, Waiting
+from tracking.decisions import feed_json
 from tracking.events import FEED_REQUEST, Event, Rejection, parse
 from tracking.ledger import Ledger, LedgerUnavailableError
 from tracking.times import milliseconds
@@ -68,7 +68,7 @@ class Tracker:
         """Keep what was served: the decision record, the feed request as an activity, the session. Never raises for a
         part that is away: the names of those that did not answer are returned.
         """
-        decision = Decision.of_feed(feed, feed_id=feed_id, session_id=session_id, user_id=user_id, served_at=served_at)
+        decision = feed_json(feed, feed_id=feed_id, session_id=session_id, user_id=user_id, served_at=served_at)
         request = Event(
             event_id=feed_id,
             event_type=FEED_REQUEST,
@@ -77,10 +77,11 @@ class Tracker:
             session_id=session_id,
             feed_id=feed_id,
         )
+        records = [Record(Kind.DECISION, feed_id, user_id, decision), Record.of_event(request)]
         remembered = asyncio.ensure_future(self._ledger.served(user_id, session_id, feed_id, feed))
         degraded = []
         try:
-            _, durability = await self._push([Record.of_decision(decision), Record.of_event(request)], durable=False)
+            _, durability = await self._push(records, durable=False)
         except (BufferUnavailableError, BufferFullError):
             durability = ""
         if durability != self._buffer.durability:
