@@ -106,7 +106,7 @@ def _gave_way(board: Board, slot: Slot, item: Placed) -> list[Relaxation]:
     # A slot that turned was going to be EXPLORE's whoever else had nothing left, but not of another kind of item.
     if item.source != item.slot and not (slot.turned and item.kind == POOLS[item.slot].kind):
         broken.append(f"pool:{item.pool}")
-    if item.kind == "video" and board.is_watched(item.row):
+    if board.is_watched(item.kind, item.row):
         broken.append("watched")
     creators = board.world.video_creator if item.kind == "video" else board.world.flow_creator
     if board.creator_window.refuses(int(creators[item.row]), board.position, board.config.creator_window):

@@ -130,9 +130,10 @@ class Board:
         apart = self.position - self.creator_window.last[self.world.video_creator] >= self.rung.window
         return np.flatnonzero(((self.sheet.flags & self.rung.mask) == 0) & apart).astype(np.int32)
 
-    def is_watched(self, row: int) -> bool:
-        """Whether the viewer has watched this video."""
-        return bool(self.sheet.flags[row] & FLAGS["watched"])
+    def is_watched(self, kind: str, row: int) -> bool:
+        """Whether the viewer has watched this video or flow."""
+        flags = self.flow_flags if kind == "flow" else self.sheet.flags
+        return bool(flags[row] & FLAGS["watched"])
 
     def place(self, kind: str, row: int) -> None:
         """Put an item at this slot and move to the next."""

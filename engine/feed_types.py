@@ -18,6 +18,7 @@ class Seen:
     served_videos: tuple[int, ...] = ()
     served_flows: tuple[int, ...] = ()
     watched_videos: tuple[int, ...] = ()
+    watched_flows: tuple[int, ...] = ()
     hidden_videos: tuple[int, ...] = ()
     hidden_flows: tuple[int, ...] = ()
     last_creators: tuple[int, ...] = ()

@@ -1,7 +1,8 @@
 """What a session was served and what its viewer watched and hid: the truth of the session, read before every feed.
 
 One Protocol, two implementations: `redis_ledger` and `local_ledger`. Served items and the creator window belong to the
-session, watched and hidden ones to the viewer. A ledger is memory, not record: losing it repeats an item, nothing more.
+session, watched and hidden ones to the viewer. A ledger is memory, not record: losing it ends sessions, and brings back
+what was hidden or watched since the last reload.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,10 +16,13 @@ from tracking.events import Event
 SESSION_SECONDS = 3600
 SHOWN_SECONDS = 86_400
 MARK_SECONDS = 180 * 86_400
-MOST_FEEDS, MOST_WATCHED, MOST_HIDDEN = 100, 1_000, 5_000
+MOST_FEEDS, MOST_WATCHED, MOST_HIDDEN = 2_000, 1_000, 5_000
 """Kept of a session's feeds, and of a viewer's watched and hidden items: the latest."""
+MOST_RECENT = 100
+"""Feeds of a viewer that are searched for the one that showed an item."""
 CREATORS = 95
-MARKS = {"video_view": "watched", "hide": "hidden"}
+MARKS = {"video_view": "watched", "like": "watched", "rating": "watched", "hide": "hidden"}
+"""What an act means from now on; the same acts mean watched when a snapshot is built (`engine.build.viewers`)."""
 
 
 class LedgerUnavailableError(Exception):
@@ -70,6 +74,7 @@ def seen_of(feeds: Sequence[bytes], watched: Sequence[str], hidden: Sequence[str
         served_videos=tuple(number for kind, number, _ in items if kind == "v"),
         served_flows=tuple(number for kind, number, _ in items if kind == "f"),
         watched_videos=_ids(watched, "video:"),
+        watched_flows=_ids(watched, "flow:"),
         hidden_videos=_ids(hidden, "video:"),
         hidden_flows=_ids(hidden, "flow:"),
         last_creators=tuple(creator for _, _, creator in items[-CREATORS:]),

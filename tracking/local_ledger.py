@@ -4,6 +4,7 @@ The file is not synced to the disk (`synchronous = OFF`): it survives a process;
 """
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +17,11 @@ import orjson
 from engine.feed_types import Feed, Seen
 from tracking.events import Event
 from tracking.ledger import (
+    MARK_SECONDS,
     MARKS,
     MOST_FEEDS,
     MOST_HIDDEN,
+    MOST_RECENT,
     MOST_WATCHED,
     SESSION_SECONDS,
     SHOWN_SECONDS,
@@ -28,8 +31,10 @@ from tracking.ledger import (
     session_name,
 )
 
+logger = logging.getLogger(__name__)
+
 Result = TypeVar("Result")
-BUSY_SECONDS, LIMIT_SECONDS, OPEN_SECONDS = 0.04, 0.25, 1.0
+BUSY_SECONDS, LIMIT_SECONDS, OPEN_SECONDS = 0.1, 0.25, 1.0
 """Longest wait for another process's write; for any call, should the disk hang; and for the first call, which opens."""
 PURGE_EVERY = 256
 SCHEMA = """
@@ -40,6 +45,7 @@ CREATE INDEX IF NOT EXISTS served_user ON served (user_id, id);
 CREATE INDEX IF NOT EXISTS served_at ON served (at);
 CREATE TABLE IF NOT EXISTS marks (
   user_id INTEGER, mark TEXT, item TEXT, at REAL, PRIMARY KEY (user_id, mark, item)) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS marks_at ON marks (at);
 """
 SESSION = "SELECT id, items, at FROM served WHERE session = ? ORDER BY id DESC LIMIT ?"
 RECENT = "SELECT feed_id, items FROM served WHERE user_id = ? AND at >= ? ORDER BY id DESC LIMIT ?"
@@ -80,9 +86,10 @@ class LocalLedger:
             file.execute(SERVE, row)
             if self._served % PURGE_EVERY == 0:
                 file.execute("DELETE FROM served WHERE at < ?", (self._clock() - SHOWN_SECONDS,))
+                file.execute("DELETE FROM marks WHERE at < ?", (self._clock() - MARK_SECONDS,))
             self._served += 1
 
-        await self._run(work)
+        await self._run(work, writes=True)
 
     async def acted(self, events: Sequence[Event]) -> None:
         """Viewers watched and hid; see `Ledger`."""
@@ -91,8 +98,13 @@ class LocalLedger:
             for event in events
             if event.event_type in MARKS and event.item
         ]
+
+        def work(file: sqlite3.Connection) -> None:
+            for row in rows:
+                file.execute(MARK, row)
+
         if rows:
-            await self._run(lambda file: file.executemany(MARK, rows))
+            await self._run(work, writes=True)
 
     async def latest_feeds(self, events: Sequence[Event]) -> Mapping[str, str]:
         """The feeds that showed these events' items; see `Ledger`."""
@@ -100,7 +112,7 @@ class LocalLedger:
 
         def work(file: sqlite3.Connection) -> dict[int, dict[str, str]]:
             since = self._clock() - SHOWN_SECONDS
-            return {user_id: _shown(file.execute(RECENT, (user_id, since, MOST_FEEDS))) for user_id in viewers}
+            return {user_id: _shown(file.execute(RECENT, (user_id, since, MOST_RECENT))) for user_id in viewers}
 
         shown = await self._run(work)
         found = {event.event_id: shown[event.user_id].get(event.item or "") for event in events}
@@ -112,13 +124,23 @@ class LocalLedger:
         if self._connection:
             self._connection.close()
 
-    async def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """One transaction in the ledger's thread, within the time limit."""
+    async def _run(self, work: Callable[[sqlite3.Connection], Result], *, writes: bool = False) -> Result:
+        """One transaction in the ledger's thread, within the time limit.
+
+        A write takes the file's lock before its first statement: a statement that meets the lock half-way fails in ways
+        that cannot be repeated.
+        """
 
         def done() -> Result:
             connection = self._connection = self._connection or self._open()
-            with connection:
-                return work(connection)
+            connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+            try:
+                result = work(connection)
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+            return result
 
         try:
             async with asyncio.timeout(LIMIT_SECONDS if self._connection else OPEN_SECONDS):
@@ -128,7 +150,20 @@ class LocalLedger:
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._path, timeout=OPEN_SECONDS / 2, check_same_thread=False)
+        try:
+            return self._prepared()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            aside = self._path.with_name(f"{self._path.name}.damaged")
+            logger.error("%s is damaged (%s): it is now %s, and a new one is begun", self._path, error, aside)
+            self._path.replace(aside)
+            return self._prepared()
+
+    def _prepared(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=OPEN_SECONDS / 2, check_same_thread=False, isolation_level=None
+        )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = OFF")
         connection.executescript(SCHEMA)

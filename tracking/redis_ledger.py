@@ -1,10 +1,11 @@
 """The ledger in Redis, shared by all workers and machines.
 
 Keys: `session:{user_id}:{timestamp}` (list of packed feeds, an hour after the last), `watched:{user_id}` and
-`hidden:{user_id}` (items scored by time, half a year), `shown:{user_id}` (item to feed id, a day).
+`hidden:{user_id}` (items scored by time, half a year), `shown:{user_id}:{day}` (item to feed id, gone after two days).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import redis
@@ -39,10 +40,13 @@ for i, key in ipairs(KEYS) do
 end
 return 0
 """)
-# KEYS: what was shown to viewers. ARGV: per key an item. Returns the feeds that showed them, or nothing.
+# KEYS: what was shown to viewers, two days each, the later first. ARGV: per pair an item. Returns the feeds that showed
+# them, or nothing.
 LATEST = Script("""
 local feeds = {}
-for i, key in ipairs(KEYS) do feeds[i] = redis.call('HGET', key, ARGV[i]) end
+for i, item in ipairs(ARGV) do
+  feeds[i] = redis.call('HGET', KEYS[2 * i - 1], item) or redis.call('HGET', KEYS[2 * i], item)
+end
 return feeds
 """)
 
@@ -52,8 +56,15 @@ class RedisLedger:
     may share `breaker` and `link`.
     """
 
-    def __init__(self, config: RedisConfig, *, breaker: Breaker | None = None, link: RedisLink | None = None) -> None:
-        self._link, self._breaker = link or RedisLink(config), breaker or Breaker()
+    def __init__(
+        self,
+        config: RedisConfig,
+        *,
+        breaker: Breaker | None = None,
+        link: RedisLink | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._link, self._breaker, self._clock = link or RedisLink(config), breaker or Breaker(), clock
 
     async def read(self, user_id: int, session_id: str) -> Seen:
         """What counts for the next feed; see `Ledger`."""
@@ -72,14 +83,14 @@ class RedisLedger:
         """A feed was served; see `Ledger`."""
         if not feed.items:
             return
-        session, shown = f"session:{session_name(user_id, session_id)}", f"shown:{user_id}"
+        session, shown = f"session:{session_name(user_id, session_id)}", self._shown(user_id)
         items = [word for item in feed.items for word in (f"{item.kind}:{item.id}", feed_id)]
         commands: list[Command] = [
             ("RPUSH", session, pack_feed(feed)),
             ("LTRIM", session, -MOST_FEEDS, -1),
             ("EXPIRE", session, SESSION_SECONDS),
             ("HSET", shown, *items),
-            ("EXPIRE", shown, SHOWN_SECONDS),
+            ("EXPIRE", shown, 2 * SHOWN_SECONDS),
         ]
         with self._told():
             await self._link.ask(commands)
@@ -97,10 +108,14 @@ class RedisLedger:
 
     async def latest_feeds(self, events: Sequence[Event]) -> Mapping[str, str]:
         """The feeds that showed these events' items; see `Ledger`."""
-        keys, items = [f"shown:{event.user_id}" for event in events], [event.item or "" for event in events]
+        keys = [self._shown(event.user_id, back) for event in events for back in (0, 1)]
+        items = [event.item or "" for event in events]
         with self._told():
             found = await self._link.run(LATEST, keys, items)
         return {event.event_id: feed.decode() for event, feed in zip(events, found, strict=True) if feed}
+
+    def _shown(self, user_id: int, back: int = 0) -> str:
+        return f"shown:{user_id}:{int(self._clock() // SHOWN_SECONDS) - back}"
 
     async def close(self) -> None:
         """Close the connection."""

@@ -45,6 +45,7 @@ def after(seen: Seen, feed, random) -> Seen:
     return Seen(
         served_videos=(*seen.served_videos, *videos),
         served_flows=(*seen.served_flows, *flows),
+        watched_flows=(*seen.watched_flows, *flows[:1]),
         watched_videos=(*seen.watched_videos, *(v for v, a in zip(videos, acted, strict=True) if a < 0.3)),
         hidden_videos=(*seen.hidden_videos, *(v for v, a in zip(videos, acted, strict=True) if a > 0.95)),
         last_creators=(*seen.last_creators, *(item.creator_id for item in feed.items))[-12:],
@@ -90,6 +91,7 @@ def test_the_check_itself_notices_every_broken_rule(embedded_engine):
         "own": (request, changed(feed, 1, creator_id=7)),
         "twice": (request, changed(feed, 4, id=one.id, row=one.row)),
         "watched": (replace(request, seen=Seen(watched_videos=(one.id,))), feed),
+        "was watched": (replace(request, seen=Seen(watched_flows=(feed.items[5].id,))), feed),
         "does not belong there": (request, changed(feed, 1, pool="NU")),
         "belong": (request, changed(feed, 2, reason="")),
         "in a slot of VMP": (request, changed(feed, 1, pool="AU")),

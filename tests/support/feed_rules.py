@@ -17,7 +17,8 @@ def unrecorded_violations(world: World, request: FeedRequest, feed: Feed, config
     creators = [*request.seen.last_creators, *(item.creator_id for item in feed.items)]
     before = len(request.seen.last_creators)
     for item in feed.items:
-        if item.kind == "video" and item.id in watched and (item.position, "watched") not in recorded:
+        seen = watched if item.kind == "video" else request.seen.watched_flows
+        if item.id in seen and (item.position, "watched") not in recorded:
             found.append(f"{item.position}: {item.id} was watched")
         at = before + item.position - 1
         for distance in range(1, min(config.creator_window, at + 1)):

@@ -1,16 +1,34 @@
-"""The local ledger beside a process that keeps its file busy."""
+"""The local ledger beside processes that keep its file busy, and on a file that is not a database."""
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from engine.feed_types import Seen
-from tests.tracking.worlds import feed
+from tests.tracking.worlds import event, feed
 from tracking.ledger import LedgerUnavailableError
 from tracking.local_ledger import LocalLedger
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from tests.tracking.worlds import event
+from tracking.local_ledger import LocalLedger
+
+async def write(first):
+    ledger = LocalLedger(Path(sys.argv[1]))
+    for video in range(first, first + 300):
+        await ledger.acted([event(video, "hide", video_id=video)])
+    await ledger.close()
+
+asyncio.run(write(int(sys.argv[2])))
+"""
 
 
 def test_a_busy_file_costs_a_write_not_the_feed_and_reading_goes_on(tmp_path: Path) -> None:
@@ -31,3 +49,32 @@ def test_a_busy_file_costs_a_write_not_the_feed_and_reading_goes_on(tmp_path: Pa
     during, after = asyncio.run(story())
     assert during.served_videos == (5,)
     assert after.served_videos == (5, 7)
+
+
+def test_two_processes_that_write_at_once_lose_no_hide(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.sqlite"
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(first)]) for first in (1, 1001)]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+
+    async def read() -> int:
+        ledger = LocalLedger(path)
+        seen = await ledger.read(7, "7:1")
+        await ledger.close()
+        return len(seen.hidden_videos)
+
+    assert asyncio.run(read()) == 600
+
+
+def test_a_file_that_is_no_database_is_set_aside_and_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.sqlite"
+    path.write_bytes(b"garbage, long enough to be looked at as a header of a database" * 20)
+
+    async def hide() -> tuple[int, ...]:
+        ledger = LocalLedger(path)
+        await ledger.acted([event(1, "hide", video_id=5)])
+        seen = await ledger.read(7, "7:1")
+        await ledger.close()
+        return seen.hidden_videos
+
+    assert asyncio.run(hide()) == (5,)
+    assert (tmp_path / "sessions.sqlite.damaged").exists()
