@@ -14,7 +14,6 @@ from tests.tracking.worlds import event, feed
 from tracking.ledger import LedgerUnavailableError
 from tracking.local_ledger import LocalLedger
 
-
 WRITER = """
 import asyncio, sys
 from pathlib import Path
