@@ -36,5 +36,5 @@ class LoadSettings(BaseSettings):
         7.0,
         ge=0,
         le=36500,
-        description="a load is refused when a table's newest date is this many days older than before",
+        description="a load is refused when the newest interaction is more days older than before",
     )

@@ -59,8 +59,8 @@ def changed(table: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> R
             r"table videos: column views: mean 5e\+06, 50 before \(MAX_MEAN_CHANGE 10\)",
         ),
         (
-            changed("videos", lambda row: row | {"created_at": "2020-01-01"}),
-            r"table videos: column created_at: newest 2020-01-01T00:00:00, .* before \(MAX_DAYS_BACK 7\)",
+            changed("interactions", lambda row: row | {"created_at": "2020-01-01"}),
+            r"table interactions: column created_at: newest 2020-01-01T00:00:00, .* before \(MAX_DAYS_BACK 7\)",
         ),
     ],
 )
@@ -91,6 +91,11 @@ def test_the_first_load_is_compared_with_nothing_but_has_to_have_rows() -> None:
     unusable = rows() | {"videos": [{"id": None}] * 7}
     with pytest.raises(LoadError, match="table videos: none of its 7 rows can be used"):
         compare(tables(unusable), None, Limits())
+
+
+def test_the_newest_video_may_be_taken_away() -> None:
+    made = changed("videos", lambda row: row | {"created_at": "2020-01-01"})
+    assert compare(tables(made), BEFORE, Limits())["videos"]["rows"] == 100
 
 
 def test_a_handful_of_rows_may_go() -> None:

@@ -1,7 +1,9 @@
 """Databases that are broken in every way: each is refused by name or survived, and the snapshot served before stays."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.feed_types import FeedRequest
 from engine.world import World
+from tests.api.server import command
 from tests.support.loads import between_tables
 from tests.support.servers import Database, MariaDB
 
@@ -269,3 +272,19 @@ def test_a_server_that_stalls_costs_the_deadline_and_nothing_else(
     own_mariadb.thaw()
     service.config = replace(service.config, deadline_seconds=20)
     assert service.reload() != before
+
+
+def test_the_command_names_what_was_refused_and_the_setting_that_allows_it(tmp_path: Path) -> None:
+    """The embedded catalogue, through the builder's own process."""
+    words = {"DATA_DIR": str(tmp_path / "var"), "LOG_DIR": str(tmp_path / "logs")}
+    assert command("reload", **words).returncode == 0
+    before = SnapshotStore(tmp_path / "var" / "snapshots").current_id()
+    with closing(sqlite3.connect(tmp_path / "var" / "catalogue.sqlite")) as connection:
+        connection.execute("DELETE FROM videos WHERE id % 10")
+        connection.commit()
+    refused = command("reload", **words)
+    assert refused.returncode == 1
+    assert "table videos: " in refused.stderr
+    assert "(MAX_ROW_DROP 0.5)" in refused.stderr
+    assert SnapshotStore(tmp_path / "var" / "snapshots").current_id() == before
+    assert command("reload", MAX_ROW_DROP="1", MAX_QUARANTINE_RISE="1", **words).returncode == 0
