@@ -52,6 +52,20 @@ def fragments(kind: str, ids: list[int], creators: list[int]) -> dict[str, Any]:
     return {f"{kind}_fragment": np.frombuffer(b"".join(parts), dtype=np.uint8), f"{kind}_fragment_start": start}
 
 
+def kept_environment() -> dict[str, str]:
+    """What any process needs of this one's environment, and nothing that would be a setting."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+
+
+def ask(port: int) -> bool:
+    """Whether a feed request is answered with 200. Raises OSError when nobody listens."""
+    body = b'{"user_id":1}'
+    request = f"POST /v1/feed HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", port), 10) as client:
+        client.sendall(request + body)
+        return client.recv(16).startswith(b"HTTP/1.1 200")
+
+
 class Process:
     """A Python process on a listening socket of its own, kept to one core."""
 
@@ -61,11 +75,10 @@ class Process:
     def __enter__(self) -> Self:
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = int(listener.getsockname()[1])
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         self.process = subprocess.Popen(
             [sys.executable, "-m", self._module, str(listener.fileno()), *self._arguments],
             cwd=ROOT,
-            env={**kept, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **self._environment},
+            env={**kept_environment(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **self._environment},
             pass_fds=(listener.fileno(),),
             stdout=subprocess.DEVNULL,
         )
@@ -89,22 +102,16 @@ class Process:
         return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
     def private_megabytes(self) -> float:
-        """Memory that is its own and no other process's, in MB."""
+        """Memory that it wrote, in MB. Pages of mapped files, which all workers share, are left out."""
         lines = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines()
-        return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty")) / 1024
 
-    def wait_until_it_answers(self, path: str = "/v1/feed") -> None:
+    def wait_until_it_answers(self) -> None:
         """Until a POST of a feed request is answered with 200."""
-        body = b'{"user_id":1}'
-        request = (
-            f"POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n".encode()
-        )
         limit = time.monotonic() + 60
         while time.monotonic() < limit:
-            with socket.create_connection(("127.0.0.1", self.port), 10) as client:
-                client.sendall(request + body)
-                if client.recv(16).startswith(b"HTTP/1.1 200"):
-                    return
+            if ask(self.port):
+                return
             time.sleep(0.05)
         raise RuntimeError(f"{self._module} does not answer")
 
