@@ -52,7 +52,7 @@ def _gone(children: list[Child], child: Child, number: int, patience: float) -> 
 
 def _ready(heartbeats: Heartbeats, child: Child, serving: bool) -> bool:
     found = [worker for worker in heartbeats.alive("serve") if child.process and worker["pid"] == child.process.pid]
-    return bool(found) and (found[0]["snapshot_id"] is not None or not serving)
+    return bool(found) and (found[0]["ready"] or not serving)
 
 
 def _snapshot(heartbeats: Heartbeats, child: Child) -> str | None:

@@ -21,6 +21,7 @@ from api.reloads import Reloads
 from api.settings import ServiceSettings
 from data.snapshot import SnapshotError, SnapshotStore
 from engine.engine import Engine
+from engine.feed_types import FeedRequest
 from engine.world import World
 from tracking.policies import PolicyStore
 
@@ -37,7 +38,7 @@ class Runtime:
         self.heartbeats = Heartbeats(settings.data_dir / "workers")
         self.reloads = Reloads(settings.data_dir / "reloads")
         self.engine: Engine | None = None
-        self.draining = False
+        self.draining = self.warming = False
         self.generation, self.switched_at = 0, 0.0
         self.history: list[str] = []
         self.problem = ""
@@ -63,6 +64,11 @@ class Runtime:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         self.heartbeats.remove()
+
+    @property
+    def ready(self) -> bool:
+        """Should requests be sent here?"""
+        return self.engine is not None and not self.draining and not self.warming
 
     @property
     def snapshot_id(self) -> str | None:
@@ -116,6 +122,7 @@ class Runtime:
         if world is None or pointers[0] != self._pointers[0]:
             world = services.open_world(self.snapshots)
         engine = Engine(world, self.policies.load_current(), self.settings.engine)
+        engine.render(engine.feed(FeedRequest(user_id=0, seed=0)))  # nobody should be the first; a mistake shows here
         self.as_of = datetime.fromisoformat(str(world.details["as_of"]))
         self._world, self.engine, self._pointers = world, engine, pointers
         self._refused, self.problem = None, ""
@@ -132,7 +139,7 @@ class Runtime:
         self.heartbeats.beat(
             "serve", parent=self._parent, started_at=self._started, snapshot_id=self.snapshot_id,
             policy_version=self.policy_version, generation=self.generation, switched_at=self.switched_at,
-            history=self.history, draining=self.draining, problem=self.problem,
+            history=self.history, ready=self.ready, draining=self.draining, problem=self.problem,
         )  # fmt: skip
 
     def _end_without_parent(self) -> None:

@@ -3,6 +3,7 @@
 Serve workers use `serving` alone, which imports neither pandas nor a database or SSH library.
 """
 
+import asyncio
 import logging
 import os
 import secrets
@@ -52,15 +53,18 @@ async def serving(settings: ServiceSettings) -> AsyncIterator[Service]:
     from api.intake import Intake
     from api.operations import Operations
     from api.runtime import Runtime
+    from api.warmup import warm_up
     from tracking.policies import PolicyStore
 
     runtime = Runtime(settings, snapshots(settings), PolicyStore(settings.data_dir / "policies"))
     tracking = tracker(settings)
     operations = Operations(runtime)
+    warming = asyncio.create_task(warm_up(runtime, tracking), name="warm-up")
     await runtime.start()
     try:
         yield Service(runtime, Feeds(runtime, tracking), Intake(tracking), operations, admin_token(settings))
     finally:
+        warming.cancel()
         await runtime.stop()
         await tracking.close()
 

@@ -27,6 +27,8 @@ async def readyz(request: Request) -> Response:
         raise ProblemError(503, "This worker is shutting down", code="draining")
     if runtime.engine is None:
         raise no_snapshot(runtime)
+    if runtime.warming:
+        raise ProblemError(503, "This worker opens its connections", code="warming", retry_after=1)
     return json_answer({"status": "ready", "snapshot_id": runtime.snapshot_id})
 
 
