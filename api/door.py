@@ -6,6 +6,7 @@ The route in `routes/feed.py` does the same and documents it; every other reques
 from typing import Any
 
 from starlette.datastructures import State
+from starlette.requests import ClientDisconnect
 
 from api import errors, schemas
 from api.middleware import Application, Message, Receive, Scope, Send
@@ -29,8 +30,6 @@ class FeedDoor:
         scope["route"] = self
         try:
             raw = await whole_body(receive)
-            if raw is None:
-                return
             answer = await self._state.service.feeds.answer(schemas.parse_feed(schemas.json_value(raw)))
         except errors.ProblemError as problem:
             await errors.respond(problem)(scope, receive, send)
@@ -40,8 +39,8 @@ class FeedDoor:
         await send({"type": "http.response.body", "body": answer})
 
 
-async def whole_body(receive: Receive) -> bytes | None:
-    """The request's body; None when the client has gone."""
+async def whole_body(receive: Receive) -> bytes:
+    """The request's body. Raises ClientDisconnect when the client has gone."""
     message: Message | dict[str, Any] = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")
@@ -52,4 +51,4 @@ async def whole_body(receive: Receive) -> bytes | None:
         if not message.get("more_body"):
             return b"".join(parts)
         message = await receive()
-    return None
+    raise ClientDisconnect

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.settings import ServiceSettings
-from data.tunnel import Tunnel
 from tracking.buffer import Buffer
 from tracking.dead_letters import DeadLetters
 from tracking.flush import Flusher
@@ -12,7 +11,8 @@ from tracking.relief import Relief
 from tracking.sink import Sink
 from tracking.spool import Spool
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a tunnel's library takes long to load, and few commands need one
+    from data.tunnel import Tunnel
     from tracking.redis_client import RedisConfig
 
 
@@ -45,7 +45,7 @@ def dead_letters(settings: ServiceSettings) -> DeadLetters:
     return DeadLetters(settings.data_dir / "dead_letters.jsonl")
 
 
-def sink(settings: ServiceSettings, tunnel: Tunnel | None) -> Sink:
+def sink(settings: ServiceSettings, tunnel: "Tunnel | None") -> Sink:
     """The logs: tables of the embedded database, or of MySQL."""
     if settings.embedded:
         from tracking.sqlite_sink import SqliteSink

@@ -6,7 +6,6 @@ import typer
 
 from api import services
 from api.commands.common import Json, say, say_json, say_table, settings
-from api.operations import describe
 
 app = typer.Typer(help="Snapshots on disk.", no_args_is_help=True)
 
@@ -14,6 +13,8 @@ app = typer.Typer(help="Snapshots on disk.", no_args_is_help=True)
 @app.command("list")
 def show(json: Json = False) -> None:
     """All snapshots, the latest first."""
+    from api.operations import describe
+
     found = [describe(info) for info in services.snapshots(settings()).list()]
     if json:
         say_json(found)
