@@ -1,9 +1,11 @@
 """One feed, from a checked request to the bytes of its answer: remember, choose, note, write down."""
 
+import asyncio
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from weakref import WeakValueDictionary
 
 import orjson
 
@@ -24,6 +26,7 @@ class Feeds:
 
     runtime: Runtime
     tracker: Tracker
+    pages: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, body: FeedBody) -> bytes:
         """The JSON of one feed. Raises 503 while there is no snapshot."""
@@ -31,6 +34,13 @@ class Feeds:
         if engine is None:
             raise no_snapshot(self.runtime)
         served = Served(body, datetime.now(UTC))
+        if body.session_id is None:
+            return await self._answer(engine, body, served)
+        # An app may ask for the next page before this one is recorded: pages of a session wait for each other.
+        async with self.pages.setdefault(served.session_id, asyncio.Lock()):
+            return await self._answer(engine, body, served)
+
+    async def _answer(self, engine: Engine, body: FeedBody, served: "Served") -> bytes:
         seen, missing = await self.tracker.seen(body.user_id, served.session_id)
         feed = engine.feed(
             FeedRequest(
@@ -57,7 +67,7 @@ class Served:
 
     def __init__(self, body: FeedBody, at: datetime) -> None:
         self.at, self.user_id, self.feed_id = at, body.user_id, identifiers.uuid4()
-        self.session_id = body.session_id or f"{body.user_id}:{int(at.timestamp() * 1000)}"
+        self.session_id = body.session_id or f"{body.user_id}:{identifiers.session_start(at.timestamp())}"
 
 
 def no_snapshot(runtime: Runtime) -> ProblemError:

@@ -28,6 +28,7 @@ class _Block:
 
 
 _block = _Block()
+_last_start = 0
 
 
 def request_name() -> str:
@@ -50,3 +51,14 @@ def uuid4() -> str:
 def seed() -> int:
     """A random seed of `SEED_BITS` bits."""
     return int.from_bytes(_block.take(8)) >> (64 - SEED_BITS)
+
+
+def session_start(seconds: float) -> int:
+    """The microsecond a session starts, later than any that this process gave out: two never share a name.
+
+    >>> session_start(1.5) < session_start(1.5)
+    True
+    """
+    global _last_start
+    _last_start = max(_last_start + 1, int(seconds * 1_000_000))
+    return _last_start

@@ -8,6 +8,8 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from api import errors, metrics
 from api.identifiers import request_name
 from api.logs import request_id
@@ -21,6 +23,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_LIMIT = 1_048_576
 DISCARD_BYTES, DISCARD_SECONDS = 8 * BODY_LIMIT, 1.0
+CLIENT_CLOSED = 499
+"""Counted for a request whose client went away before the answer; nobody is there to read it."""
+NEVER_LIMITED = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}").fullmatch
 
@@ -56,6 +61,9 @@ class RequestEnvelope:
 
         try:
             await self._application(scope, receive, send_with_id)
+        except ClientDisconnect:
+            logger.debug("%s %s: the client went away", scope["method"], scope["path"])
+            started.status = started.status or CLIENT_CLOSED
         except Exception:
             logger.exception("%s %s failed", scope["method"], scope["path"])
             if not started.status:
@@ -138,14 +146,18 @@ async def _discard(receive: Receive) -> None:
 
 
 class RateLimit:
-    """429 for an address that sends more than `per_second` requests a second to this worker (token bucket)."""
+    """429 for an address that sends more than `per_second` requests a second to this worker (token bucket).
+
+    The address is the connection's: behind a proxy, limit there. Whoever watches the service is never limited.
+    """
 
     def __init__(self, application: Application, per_second: int) -> None:
         self._application, self._rate = application, float(per_second)
         self._buckets: dict[str, tuple[float, float]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._take((scope.get("client") or ("",))[0], time.monotonic()):
+        watching = scope["type"] != "http" or scope["path"] in NEVER_LIMITED
+        if watching or self._take((scope.get("client") or ("",))[0], time.monotonic()):
             await self._application(scope, receive, send)
             return
         await errors.respond(errors.ProblemError(429, retry_after=1))(scope, receive, send)

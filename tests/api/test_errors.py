@@ -95,7 +95,15 @@ def test_a_sane_request_id_is_echoed_and_another_is_replaced(server: Server) -> 
 def test_too_many_requests_are_told_when_to_come_back(make_server: "type[Server]") -> None:
     limited = make_server(RATE_LIMIT="5").start()
     limited.wait_until("/livez")
-    answers = [limited.http.get("/livez") for _ in range(50)]
+    answers = [limited.http.get("/openapi.json") for _ in range(50)]
     refused = [answer for answer in answers if answer.status_code == 429]
     check(refused[0], 429, "too_many_requests")
     assert int(refused[0].headers["retry-after"]) >= 1
+    assert {limited.http.get("/livez").status_code for _ in range(20)} == {200}
+
+
+def test_a_client_that_goes_away_is_no_mistake_of_the_service(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as gone:
+        gone.sendall(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+    assert server.http.get("/livez").status_code == 200
+    assert "ClientDisconnect" not in server.log.read_text(encoding="utf-8")
