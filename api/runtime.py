@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
-from api import metrics, services
+from api import heap, metrics, services
 from api.heartbeats import Heartbeats
 from api.reloads import Reloads
 from api.settings import ServiceSettings
@@ -129,6 +129,7 @@ class Runtime:
         self.generation, self.switched_at = self.generation + 1, time.time()
         self.history = [world.snapshot_id, *(i for i in self.history if i != world.snapshot_id)][:HISTORY]
         metrics.swaps.inc()
+        heap.give_back()
         seconds = time.perf_counter() - begin
         logger.info("in use: snapshot=%s policy=%s in %.2f s", world.snapshot_id, engine.policy.version, seconds)
 
