@@ -38,14 +38,15 @@ def server(tmp_path: Path) -> Iterator[Server]:
         running.kill()
 
 
-def visit(server: Server, user: int, draw: random.Random) -> None:
-    """A feed, and what a viewer does with some of it."""
+def visit(server: Server, user: int, draw: random.Random) -> int:
+    """A feed, and what a viewer does with some of it: how many acts."""
     page: dict[str, Any] = server.feed(user_id=user)
     about = {"user_id": user, "feed_id": page["feed_id"]}
     videos = [item["id"] for item in page["items"] if item["type"] == "video"]
     kinds = draw.choices(("video_view", "like", "share", "skip"), k=8)
     events = [{"event_type": kind, "video_id": draw.choice(videos), **about} for kind in kinds]
     assert server.http.post("/v1/events", json={"events": events}).json()["accepted"] == len(events)
+    return len(events)
 
 
 def seconds_until_live(server: Server, draw: random.Random) -> float:
@@ -98,19 +99,20 @@ def test_what_was_flushed_is_live_in_both_workers_within_two_seconds(server: Ser
 def test_killed_anywhere_while_learning_the_state_equals_a_rebuild(server: Server) -> None:
     seed = int(os.environ.get("NEMESIS_SEED") or secrets.randbelow(10**6))
     sys.stdout.write(f"NEMESIS_SEED={seed}\n")
-    draw, killed = random.Random(seed), 0
+    draw, killed, acts = random.Random(seed), 0, 0
     heartbeats = Heartbeats(server.data_dir / "workers")
     while killed < KILLS:
         for user in range(draw.randint(2, 6)):
-            visit(server, user + 1, draw)
+            acts += visit(server, user + 1, draw)
         time.sleep(draw.uniform(0.0, 0.6))
         for work in heartbeats.alive("work"):
             os.kill(work["pid"], signal.SIGKILL)
             killed += 1
         eventually(lambda: any(Path(f"/proc/{w['pid']}").exists() for w in heartbeats.alive("work")))
     settings = {name: server.environment[name] for name in ("DATA_DIR", "LOG_DIR", "CREDENTIALS_DIR")}
-    assert server.stop() == 0  # what waits is flushed and learnt
     policies, sink = server.data_dir / "policies", SqliteSink(server.data_dir / "activity.sqlite")
+    eventually(lambda: state_in(policies).acts == acts)
+    assert server.stop() == 0
     lived = state_in(policies)
     assert lived.updates > 50
     assert difference(lived, folded(sink)) < 1e-9
