@@ -27,6 +27,7 @@ from tracking.policies import PolicyStore
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.25
+RETRY_SECONDS = 30.0
 HISTORY = 8
 
 
@@ -45,6 +46,7 @@ class Runtime:
         self.as_of: datetime | None = None
         self._pointers: tuple[str | None, str | None] = (None, None)
         self._refused: tuple[str | None, str | None] | None = None
+        self._retry_at = 0.0
         self._world: World | None = None
         self._started = time.time()
         self._parent = os.getppid()
@@ -104,28 +106,42 @@ class Runtime:
 
     async def _follow_pointers(self) -> None:
         pointers = (self.snapshots.current_id(), self.policies.current_version())
-        if pointers in (self._pointers, self._refused) or pointers[0] is None:
+        again = pointers == self._refused
+        if pointers == self._pointers or pointers[0] is None or (again and time.monotonic() < self._retry_at):
             return
         try:
             await asyncio.to_thread(self._swap, pointers)
             self._beat()
         except Exception as error:
-            self._refused, self.problem = pointers, f"snapshot {pointers[0]} cannot be used: {error}"
-            logger.error("%s", self.problem, exc_info=not isinstance(error, SnapshotError))
-            if self.engine is None:
-                self.reloads.request("no snapshot can be used")
+            self._refuse(pointers, f"snapshot {pointers[0]} cannot be used: {error}", again)
+            if not again:
+                logger.error("%s", self.problem, exc_info=not isinstance(error, SnapshotError))
+
+    def _refuse(self, pointers: tuple[str | None, str | None], problem: str, again: bool) -> None:
+        """Say what is wrong, look again later (a disk has bad moments), and ask once for a better snapshot."""
+        self._refused, self.problem, self._retry_at = pointers, problem, time.monotonic() + RETRY_SECONDS
+        if not again:
+            self.reloads.request("the current snapshot cannot be used")
 
     def _swap(self, pointers: tuple[str | None, str | None]) -> None:
         """Build the engine of these pointers and put it in use with one assignment."""
         begin = time.perf_counter()
         world = self._world
-        if world is None or pointers[0] != self._pointers[0]:
-            world = services.open_world(self.snapshots)
+        if world is None or pointers[0] != world.snapshot_id:
+            opened = services.open_world(self.snapshots)
+            if world is None or opened.snapshot_id != world.snapshot_id:
+                world = opened
+            elif pointers[1] == self._pointers[1]:
+                self._refuse(pointers, _stale(pointers[0], world.snapshot_id), pointers == self._refused)
+                return
         engine = Engine(world, self.policies.load_current(), self.settings.engine)
         engine.render(engine.feed(FeedRequest(user_id=0, seed=0)))  # nobody should be the first; a mistake shows here
         self.as_of = datetime.fromisoformat(str(world.details["as_of"]))
-        self._world, self.engine, self._pointers = world, engine, pointers
+        known, self._world = self._world, world
+        self.engine, self._pointers = engine, (world.snapshot_id, pointers[1])
         self._refused, self.problem = None, ""
+        if world.snapshot_id != pointers[0]:
+            self._refuse(pointers, _stale(pointers[0], world.snapshot_id), again=world is known)
         self.generation, self.switched_at = self.generation + 1, time.time()
         self.history = [world.snapshot_id, *(i for i in self.history if i != world.snapshot_id)][:HISTORY]
         metrics.swaps.inc()
@@ -161,3 +177,7 @@ class Runtime:
 
         if callable(server_stop):
             signal.signal(signal.SIGTERM, drain)
+
+
+def _stale(current: str | None, served: str) -> str:
+    return f"snapshot {current} is damaged: {served}, an older one, is served instead"

@@ -1,0 +1,45 @@
+"""What a worker does when the current snapshot is damaged."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from api import runtime
+from api.runtime import Runtime
+from api.settings import load
+from data.snapshot import SnapshotStore
+from engine.build.build import build
+from engine.config import EngineConfig
+from tests.engine.build.worlds import tables, video
+from tracking.policies import PolicyStore
+
+
+def test_a_damaged_snapshot_is_told_rebuilt_once_and_taken_when_it_is_whole_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(runtime, "RETRY_SECONDS", 0.0)
+    store = SnapshotStore(tmp_path / "snapshots")
+    older = store.publish(*build(tables(videos=[video(1)]), EngineConfig()))
+    current = store.publish(*build(tables(videos=[video(1), video(2)]), EngineConfig()))
+    damaged = tmp_path / "snapshots" / current / "video_id.npy"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    worker = Runtime(load(), store, PolicyStore(tmp_path / "policies"))
+
+    async def looks() -> None:
+        for _ in range(3):
+            await worker._follow_pointers()
+
+    asyncio.run(looks())
+    assert worker.snapshot_id == older
+    assert current in worker.problem
+    assert worker.generation == 1
+    requests = [json.loads(path.read_text()) for path in (tmp_path / "reloads").glob("*.json")]
+    assert [request["state"] for request in requests] == ["requested"]
+    damaged.write_bytes(whole)
+    asyncio.run(looks())
+    assert worker.snapshot_id == current
+    assert worker.problem == ""
