@@ -3,6 +3,7 @@
     <folder>/<id>/<name>.npy         one file an array
     <folder>/<id>/manifest.json      format, id, order, details, and each file's type, shape, size and SHA-256
     <folder>/<id>/manifest.sha256    the manifest's own SHA-256, as `sha256sum -c` reads it
+    <folder>/ORDER                   number of the latest snapshot written, so that no id ever comes again
 
 It is written under another name, flushed to disk and renamed, so that a folder with an id as its name is complete.
 """
@@ -13,7 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FORMAT = 2
-ID = re.compile(r"\d{8}T\d{9}-[0-9a-f]{8}(-\d+)?")
+COUNTER = "ORDER"
+ID = re.compile(r"\d{8}T\d{9}-[0-9a-f]{8}(-(?P<order>\d+))?")
 NAME = re.compile(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*")
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -89,8 +91,9 @@ def write(folder: Path, arrays: Arrays, details: Mapping[str, object]) -> str:
         with naming(building):
             building.mkdir()
         entries = {name: _write_array(building / f"{name}.npy", array) for name, array in arrays.items()}
-        identity = _identity(folder, entries, details)
-        manifest = {"format": FORMAT, "id": identity, "order": _next_order(folder), "created_at": details["as_of"]}
+        order = _next_order(folder)
+        identity = _identity(order, entries, details)
+        manifest = {"format": FORMAT, "id": identity, "order": order, "created_at": details["as_of"]}
         content = json.dumps(manifest | {"details": dict(details), "arrays": entries}, indent=1).encode()
         _write_bytes(building / "manifest.json", content)
         _write_bytes(building / "manifest.sha256", _sum_line(content))
@@ -122,27 +125,37 @@ def naming(file: Path) -> Iterator[None]:
         raise SnapshotError(f"{file}: {error.strerror or error}") from error
 
 
-def _identity(folder: Path, entries: Mapping[str, Mapping[str, Any]], details: Mapping[str, object]) -> str:
-    """Time of the data, then 8 digits of the content's checksum; a number more when that folder is there already."""
+def replace_text(file: Path, text: str) -> None:
+    """Put a line into a small file at once: whoever reads it sees the old text or the new one."""
+    fresh = file.with_name(f"{file.name}.new-{os.getpid()}")
+    with naming(file):
+        with fresh.open("w", encoding="ascii") as stream:
+            stream.write(text + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(file)
+        sync_folder(file.parent)
+
+
+def _identity(order: int, entries: Mapping[str, Mapping[str, Any]], details: Mapping[str, object]) -> str:
+    """Time of the data, 8 digits of the content's checksum, and the order of writing, which makes it unique."""
     moment = datetime.fromisoformat(str(details["as_of"])).astimezone(UTC)
     content = json.dumps([entries, dict(details)], sort_keys=True).encode()
-    base = f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}-{hashlib.sha256(content).hexdigest()[:8]}"
-    identity, number = base, 1
-    while (folder / identity).exists():
-        number += 1
-        identity = f"{base}-{number}"
-    return identity
+    digits = hashlib.sha256(content).hexdigest()[:8]
+    return f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}-{digits}-{order}"
 
 
 def _next_order(folder: Path) -> int:
-    """One more than the latest snapshot's: the order of writing, which no clock can confuse."""
+    """Take the next number, which no clock can confuse and no pruning gives out again."""
     found = [0]
+    with suppress(OSError, ValueError):  # absent or damaged: the folders know it too
+        found.append(int((folder / COUNTER).read_text(encoding="ascii")))
     for path in folder.iterdir():
-        if ID.fullmatch(path.name):
-            try:
+        if named := ID.fullmatch(path.name):
+            found.append(int(named["order"] or 0))
+            with suppress(SnapshotError):  # a damaged one has no say but its name
                 found.append(int(read_manifest(path)["order"]))
-            except SnapshotError:
-                continue  # a damaged one has no say
+    replace_text(folder / COUNTER, str(max(found) + 1))
     return max(found) + 1
 
 

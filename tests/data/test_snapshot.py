@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from data.snapshot import POINTER, Arrays, Snapshot, SnapshotError, SnapshotStore, write
+from data.snapshot_files import COUNTER
 
 DETAILS = {"as_of": "2026-03-01T12:00:00.250000+00:00", "source": "test"}
 ARRAYS: Arrays = {
@@ -148,7 +149,7 @@ def test_a_failed_write_leaves_nothing_and_names_the_file(
     with pytest.raises(SnapshotError, match=r"ids\.npy: No space left on device"):
         store.publish(ARRAYS, DETAILS)
     monkeypatch.undo()
-    assert sorted(path.name for path in store.folder.iterdir()) == sorted([POINTER, first])
+    assert sorted(path.name for path in store.folder.iterdir()) == sorted([COUNTER, POINTER, first])
 
 
 def test_prune_keeps_the_latest_and_the_current_and_sweeps_dead_builds(store: SnapshotStore) -> None:
@@ -159,7 +160,7 @@ def test_prune_keeps_the_latest_and_the_current_and_sweeps_dead_builds(store: Sn
     mapped = Snapshot.open(store.folder / ids[1]).arrays["ids"]
     assert set(store.prune(2)) == {ids[1], ids[2]}
     assert {path.name for path in store.folder.iterdir()} == {
-        POINTER, ids[0], ids[3], ids[4], f"building.tmp-{os.getpid()}-x"
+        COUNTER, POINTER, ids[0], ids[3], ids[4], f"building.tmp-{os.getpid()}-x"
     }  # fmt: skip
     assert mapped.tolist() == [0]
 
@@ -169,3 +170,21 @@ def test_the_manifest_can_be_checked_with_sha256sum(store: SnapshotStore) -> Non
     checksum, name = (path / "manifest.sha256").read_text().split()
     assert hashlib.sha256((path / name).read_bytes()).hexdigest() == checksum
     assert json.loads((path / name).read_text())["details"] == DETAILS
+
+
+def test_no_id_comes_again_after_pruning(store: SnapshotStore) -> None:
+    ids = []
+    for _ in range(4):
+        ids.append(store.publish(ARRAYS, DETAILS))
+        store.prune(1)
+    shutil.rmtree(store.folder / ids[-1])
+    assert store.publish(ARRAYS, DETAILS) not in ids
+    assert len(set(ids)) == 4
+
+
+def test_damaged_snapshots_are_pruned_before_whole_ones(store: SnapshotStore) -> None:
+    ids = [store.publish(ARRAYS, DETAILS) for _ in range(5)]
+    (store.folder / ids[2] / "ids.npy").write_bytes(b"")
+    (store.folder / ids[3] / "manifest.json").write_bytes(b"")
+    assert set(store.prune(3)) == {ids[2], ids[3]}
+    assert [info.id for info in store.list()] == [ids[4], ids[1], ids[0]]

@@ -96,7 +96,7 @@ try:
 except SnapshotError as error:
     print(error)
 left = sorted(path.name for path in store.folder.iterdir())
-print(left == sorted(["CURRENT", first]), store.open_current().id == first)
+print(left == sorted(["CURRENT", "ORDER", first]), store.open_current().id == first)
 """
 READ_ONLY = """
 mount("--bind", str(folder))
