@@ -58,6 +58,11 @@ class Segment:
             sync_folder(self.path.parent)
             self._named = True
 
+    @property
+    def deleted(self) -> bool:
+        """Whether the file has no name any more: what is appended is lost when this process ends."""
+        return os.fstat(self._descriptor).st_nlink == 0
+
     def close(self) -> None:
         """Release the lock; the file stays."""
         os.close(self._descriptor)

@@ -174,17 +174,26 @@ class Spool:
                     done.set_exception(problem) if problem else done.set_result(None)
 
     def _append(self, kind: Kind, frames: bytes, *, durable: bool, since: float = 0.0) -> None:
+        while not self._written(kind, frames, durable, since):
+            log.error("spool: a segment in %s was deleted while in use; a new one is begun", self._folder)
+
+    def _written(self, kind: Kind, frames: bytes, durable: bool, since: float) -> bool:
+        """Append to a segment; False when somebody deleted its file, so that nobody would ever read it."""
         segment = None
         try:
             segment = self._segment(kind, durable, len(frames), since)
             segment.append(frames)
-            self._used += len(frames)
             if durable:
                 segment.sync()
+            if segment.deleted:
+                self._open.pop((kind, durable)).close()
+                return False
         except OSError as error:
             if segment:  # a torn record must stay the last of its file
                 self._open.pop((kind, durable)).close()
             raise BufferUnavailableError(f"spool: {error}") from error
+        self._used += len(frames)
+        return True
 
     def _segment(self, kind: Kind, durable: bool, more: int, since: float) -> segments.Segment:
         """The segment to append to. What waits for the disk and what does not never share one."""

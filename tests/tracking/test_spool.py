@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,16 @@ def test_an_offset_that_moved_back_only_repeats(tmp_path: Path) -> None:
     fast.acknowledge(everything)
     slow.acknowledge(first)
     assert drained(Spool(tmp_path)) == [uuid(2)]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_record_after_the_folder_was_deleted_is_kept_in_a_new_one(tmp_path: Path, durable: bool) -> None:
+    async def story() -> None:
+        spool = Spool(tmp_path / "spool")
+        await spool.push([Record.of_event(event(1))], durable=durable)
+        shutil.rmtree(tmp_path / "spool")
+        await spool.push([Record.of_event(event(2))], durable=durable)
+        await spool.close()
+
+    asyncio.run(story())
+    assert drained(Spool(tmp_path / "spool")) == [uuid(2)]
