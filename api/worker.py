@@ -41,6 +41,8 @@ def main() -> int:
         timeout_keep_alive=30,
         forwarded_allow_ips="127.0.0.1",
     )
+    gc.collect()
+    gc.freeze()  # what was imported stays: a full collection need not look through it while requests wait
     server = uvicorn.Server(config)
 
     def retire(number: int, frame: FrameType | None) -> None:
