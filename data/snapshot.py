@@ -119,64 +119,6 @@ class SnapshotStore:
         if len(listed) + len(unreadable) <= keep:
             return ()
         whole = [*islice(filter(self._is_whole, listed), keep)]
-        others = [info.id for info in self.list() if info.id != wanted]
-        problem = f"{self.folder / POINTER} names no snapshot"
-        for identity in ([wanted] if wanted else []) + others:
-            try:
-                found = Snapshot.open(self.folder / identity)
-            except SnapshotError as error:
-                logger.error("snapshot refused: id=%s reason=%s", identity, error)
-                problem = str(error) if identity == wanted else problem
-                continue
-            if identity != wanted:
-                logger.error("serving an older snapshot: id=%s instead of=%s", identity, wanted)
-            return found
-        raise SnapshotError(problem)
-
-    def activate(self, identity: str) -> None:
-        """Make a snapshot the current one after checking it whole; `SnapshotError` when it is unknown or damaged."""
-        if not ID.fullmatch(identity) or not (self.folder / identity).is_dir():
-            raise SnapshotError(f"{self.folder / identity}: there is no such snapshot")
-        Snapshot.open(self.folder / identity)
-        self._point_at(identity)
-
-    def list(self) -> list[SnapshotInfo]:
-        """All snapshots with a readable manifest, the latest written first."""
-        current, found = self.current_id(), []
-        for path in self.folder.iterdir() if self.folder.is_dir() else []:
-            if not ID.fullmatch(path.name):
-                continue
-            try:
-                found.append(_info(read_manifest(path), current))
-            except SnapshotError as error:
-                logger.error("snapshot refused: id=%s reason=%s", path.name, error)
-        return sorted(found, key=lambda info: (info.order, info.id), reverse=True)
-
-    def prune(self, keep: int) -> tuple[str, ...]:
-        """Remove all but `keep` snapshots and the current one, and what dead builds left; the removed ids.
-
-        Whole ones are kept before damaged ones, then later ones before earlier ones.
-        """
-        doomed = tuple(identity for identity in self._by_worth(max(keep, 1)) if identity != self.current_id())
-        for identity in doomed:
-            gone = self.folder / f"gone.tmp-{os.getpid()}-{identity}"
-            (self.folder / identity).rename(gone)
-            shutil.rmtree(gone, ignore_errors=True)
-        for path in self.folder.glob("*.tmp-*"):
-            if not _alive(path.name):
-                shutil.rmtree(path, ignore_errors=True)
-        return doomed
-
-    def _by_worth(self, keep: int) -> tuple[str, ...]:
-        """All ids behind the `keep` of most worth. No more are read whole than it takes to tell."""
-        listed = [info.id for info in self.list()]
-        unreadable = sorted({path.name for path in self.folder.glob("*") if ID.fullmatch(path.name)} - {*listed})
-        if len(listed) + len(unreadable) <= keep:
-            return ()
-        whole: builtins.list[str] = []
-        for identity in listed:
-            if len(whole) < keep and self._is_whole(identity):
-                whole.append(identity)
         others = [identity for identity in listed if identity not in whole]
         return tuple([*whole, *others, *reversed(unreadable)][keep:])
 
