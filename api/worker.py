@@ -4,6 +4,7 @@ SIGTERM drains it while it still takes connections, so that a balancer can see /
 favour of a worker that took its place: it takes no new connection, ends those it has, and goes.
 """
 
+import gc
 import logging
 import os
 import signal
