@@ -77,7 +77,7 @@ class Tunnel:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name=f"tunnel-{config.name}", daemon=True)
-        self._open: set[asyncio.StreamWriter] = set()
+        self._links: set[asyncio.Task[None]] = set()
         self._passing = True
         self._bind_error: OSError | None = None
 
@@ -129,7 +129,7 @@ class Tunnel:
         """Keep one SSH connection open until cancelled."""
         self._main = asyncio.current_task()
         try:
-            server = await asyncio.start_server(self._serve, "127.0.0.1", self._config.local_port)
+            server = await asyncio.start_server(self._accept, "127.0.0.1", self._config.local_port)
         except OSError as error:
             self._bind_error = error
             self._notify()
@@ -202,8 +202,9 @@ class Tunnel:
         after = replace(before, up=up, since=since, reconnects=before.reconnects + came_back, answers=answers)
         self._state = replace(after, last_error=last_error or before.last_error)
         if (up, self._state.last_error) != (before.up, before.last_error):
-            level = logging.INFO if up else logging.WARNING
-            logger.log(level, "tunnel %s: up=%s reason=%s", before.name, up, None if up else self._state.last_error)
+            level = logging.WARNING if last_error else logging.INFO
+            words = f"the SSH connection is {'up' if up else 'down'}" + (f", but {last_error}" if last_error else "")
+            logger.log(level, "tunnel %s: %s", before.name, words if up else self._state.last_error)
         self._notify()
 
     def _probed(self, error: Exception | None) -> None:
@@ -232,10 +233,15 @@ class Tunnel:
         with self._changed:
             self._changed.notify_all()
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve in a task of our own: asyncio's logs a trace when the tunnel is closed under it."""
+        link = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._links.add(link)
+        link.add_done_callback(self._links.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Join one local connection with a channel of its own; without SSH it is closed at once."""
         connection, far = self._connection, (self._config.remote_host, self._config.remote_port)
-        self._open.add(writer)
         try:
             if connection is not None:
                 await join(connection.open_connection(*far), self._config.connect_seconds, reader, writer)
@@ -243,7 +249,6 @@ class Tunnel:
             where = f"{far[0]}:{far[1]} cannot be reached from SSH_HOST ({error})"
             self._set(up=self._state.up, last_error=where)
         finally:
-            self._open.discard(writer)
             writer.transport.abort()
 
 

@@ -242,3 +242,29 @@ def test_closing_frees_the_port_and_ends_the_thread(config: TunnelConfig) -> Non
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address, 1)
     assert not [thread for thread in threading.enumerate() if thread.name == "tunnel-test"]
+
+
+def test_closing_under_an_open_connection_logs_no_trace(
+    config: TunnelConfig, opened: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    tunnel = opened(config)
+    tunnel.wait_up(10)
+    with socket.create_connection(tunnel.local_address, 5) as link:
+        link.sendall(b"hello")
+        assert link.recv(5) == b"hello"
+        tunnel.close()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+def test_the_log_says_that_ssh_is_up_although_the_far_end_is_not(
+    config: TunnelConfig, opened: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    tunnel = opened(replace(config, remote_port=free_port()))
+    tunnel.wait_up(10)
+    with socket.create_connection(tunnel.local_address, 5) as link:
+        assert ended(link)
+    until(lambda: tunnel.state.last_error is not None)
+    tunnel.close()
+    said_of_far_end = [record for record in caplog.records if "cannot be reached from SSH_HOST" in record.getMessage()]
+    assert [record.levelname for record in said_of_far_end] == ["WARNING"]
+    assert "SSH connection is up" in said_of_far_end[0].getMessage()
