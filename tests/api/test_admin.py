@@ -19,7 +19,7 @@ def test_a_reload_that_waits_answers_when_every_worker_has_switched(make_server:
 
 
 def test_ten_reload_calls_at_once_make_one_build(make_server: MakeServer) -> None:
-    running = make_server().start()
+    running = make_server(WORKERS="2").start()
     running.wait_until()
     with ThreadPoolExecutor(10) as pool:
         calls = [pool.submit(running.http.post, "/v1/admin/reload", headers=running.admin) for _ in range(10)]
