@@ -1,6 +1,8 @@
 """`talentfeed status`."""
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import typer
 
@@ -24,13 +26,22 @@ def status(json: Json = False) -> None:
         say_json({**found, "last_reload": latest})
     else:
         say(f"environment {read.environment}, current snapshot {current or 'none'}")
-        rows = [(str(w["pid"]), w["snapshot_id"] or "none", w["policy_version"] or "none", str(w["generation"]),
-                 f"{time.time() - w['started_at']:.0f} s") for w in workers]  # fmt: skip
-        say_table(("worker", "snapshot", "policy", "generation", "up for"), rows)
+        say_table(("worker", "state", "snapshot", "policy", "generation", "switched", "up for"), map(_row, workers))
+        if workers:
+            say(f"their parent: {', '.join(sorted({str(worker['parent']) for worker in workers}))}")
         say(f"work process: {work[0]['pid'] if work else 'none runs'}")
         if latest:
             say(f"last reload: {latest['state']} at {latest['updated_at']} {latest.get('error', '')}".rstrip())
-        for problem in report.get("problems", []):
+        for problem in [*(worker["problem"] for worker in workers if worker["problem"]), *report.get("problems", [])]:
             say(f"problem: {problem}")
     if not workers and not work:
         raise typer.Exit(1)
+
+
+def _row(worker: Mapping[str, Any]) -> tuple[str, ...]:
+    """One worker in words."""
+    state = "draining" if worker["draining"] else "ready" if worker["ready"] else "starting"
+    now = time.time()
+    switched = f"{now - worker['switched_at']:.0f} s ago" if worker["switched_at"] else "never"
+    names = (worker["snapshot_id"] or "none", worker["policy_version"] or "none")
+    return str(worker["pid"]), state, *names, str(worker["generation"]), switched, f"{now - worker['started_at']:.0f} s"

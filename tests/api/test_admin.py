@@ -72,4 +72,8 @@ def test_reload_and_status_of_the_command_line(make_server: MakeServer) -> None:
     status = command("status", **words)
     assert status.returncode == 0
     assert str(running.pids("work")[0]) in status.stdout
+    assert running.process
+    (worker,) = [line for line in status.stdout.splitlines() if str(running.pids("serve")[0]) in line.split()]
+    assert worker.split()[1] == "ready"
+    assert f"their parent: {running.process.pid}" in status.stdout
     assert command("snapshots", "list", "--json", **words).stdout.count('"id"') == 2
