@@ -1,39 +1,38 @@
 """Connections to MySQL for the service's own two tables."""
 
 from collections.abc import Callable
-from typing import Any
-
-import pymysql
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from api import services
 from api.settings import ServiceSettings
-from data.tunnel import Tunnel, TunnelError
+from data.sources.base import LoadError
+from data.sources.mysql_connection import UnreachableError, opened
+from data.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    import pymysql
 
 CONNECT_SECONDS = 10.0
 Connect = Callable[[], "pymysql.connections.Connection[Any]"]
 
 
 def connector(settings: ServiceSettings, tunnel: Tunnel | None) -> Connect:
-    """A function that opens a connection, through the tunnel when there is one. It raises pymysql's errors."""
+    """A function that opens a connection, through the tunnel when there is one.
+
+    It raises TunnelError or LoadError with words that name the setting to look at.
+    """
+    config = services.mysql_config(settings)
 
     def connect() -> "pymysql.connections.Connection[Any]":
-        host, port = settings.mysql_host or "", settings.mysql_port
-        if tunnel:
-            try:
-                tunnel.wait_up(CONNECT_SECONDS)
-            except TunnelError as error:
-                raise pymysql.err.OperationalError(2003, str(error)) from error
-            host, port = tunnel.local_address
-        return pymysql.connect(
-            host=host,
-            port=port,
-            user=settings.mysql_user or "",
-            password=services.secret(settings, "mysql_password") or "",
-            database=settings.mysql_db,
-            charset="utf8mb4",
-            connect_timeout=int(CONNECT_SECONDS),
-            read_timeout=settings.mysql_timeout_seconds,
-            write_timeout=settings.mysql_timeout_seconds,
-        )
+        if tunnel is None:
+            return opened(config)
+        tunnel.wait_up(CONNECT_SECONDS)
+        host, port = tunnel.local_address
+        try:
+            return opened(replace(config, host=host, port=port, label=f"{config.address} (through SSH)"))
+        except UnreachableError as error:
+            words = tunnel.state.last_error
+            raise LoadError(f"{error}; tunnel: {words}" if words else str(error)) from error
 
     return connect

@@ -21,6 +21,7 @@ Row = tuple[Any, ...]
 Result = TypeVar("Result")
 CHUNKS = {ACTIVITY_LOG.name: 2500, FEED_LOG.name: 250}
 MOST_IDS, IDLE_SECONDS = 500, 30.0
+NO_SUCH_TABLE = 1146  # in MySQL; the embedded database makes its tables itself
 ROW_ERRORS = (UnicodeError, OverflowError, TypeError, ValueError)
 
 
@@ -208,7 +209,8 @@ class _RefusedError(Exception):
 
 def _reason(error: Exception) -> str:
     text = ": ".join(str(part) for part in error.args) or type(error).__name__
-    return " ".join(text.split())[:300]
+    hint = "; run `talentfeed db init`" if error.args[:1] == (NO_SUCH_TABLE,) else ""
+    return " ".join(text.split())[:300] + hint
 
 
 def _select(table: LogTable) -> str:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BufferedReader
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import pymysql
 from pymysql.constants import CR, ER
-from pymysql.cursors import SSCursor
+from pymysql.cursors import Cursor, SSCursor
 from pymysql.err import raise_mysql_exception
 
 from data.sources.base import LoadError
@@ -50,6 +50,7 @@ class UnreachableError(LoadError):
 
 
 Connection: TypeAlias = "pymysql.connections.Connection[SSCursor]"
+AnyCursor = TypeVar("AnyCursor", bound=Cursor)
 Read: TypeAlias = Callable[[memoryview], int]
 
 
@@ -64,7 +65,7 @@ def connected(config: MySQLConfig, deadline: float) -> Iterator[Connection]:
     watchdog.daemon = True
     watchdog.start()
     try:
-        connection = _greeted(config, link)
+        connection = _greeted(config, link, SSCursor)
         try:
             yield connection
         finally:
@@ -73,6 +74,11 @@ def connected(config: MySQLConfig, deadline: float) -> Iterator[Connection]:
     finally:
         watchdog.cancel()
         link.close()
+
+
+def opened(config: MySQLConfig) -> "pymysql.connections.Connection[Cursor]":
+    """A connection for statements with short answers, without a deadline. Raises as `connected` does."""
+    return _greeted(config, _reach(config, config.connect_seconds), Cursor)
 
 
 @contextmanager
@@ -124,7 +130,9 @@ def _reach(config: MySQLConfig, seconds: float) -> socket.socket:
     return link
 
 
-def _greeted(config: MySQLConfig, link: socket.socket) -> Connection:
+def _greeted(
+    config: MySQLConfig, link: socket.socket, cursors: "type[AnyCursor]"
+) -> "pymysql.connections.Connection[AnyCursor]":
     connection = pymysql.connections.Connection(
         host=config.host,
         port=config.port,
@@ -132,7 +140,7 @@ def _greeted(config: MySQLConfig, link: socket.socket) -> Connection:
         password=config.password,
         database=config.db,
         charset="utf8mb4",
-        cursorclass=SSCursor,
+        cursorclass=cursors,
         read_timeout=config.read_seconds,
         write_timeout=config.read_seconds,
         autocommit=None,

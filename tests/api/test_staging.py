@@ -1,5 +1,6 @@
 """The service on MySQL and Redis behind an SSH server: it serves, keeps activity, and says what is wrong."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 
@@ -135,3 +136,24 @@ def test_a_changed_host_key_and_an_unknown_one_are_refused(
     refused = command("serve", **words)
     assert refused.returncode == 2
     assert "SSH_KNOWN_HOSTS" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"MYSQL_PASSWORD": "wrong"}, "MYSQL_USER, MYSQL_PASSWORD: "),
+        ({"MYSQL_PORT": "1"}, "MYSQL_HOST:MYSQL_PORT: "),
+        ({"MYSQL_DB": "nowhere"}, "MYSQL_DB: "),
+        ({}, "run `talentfeed db init`"),
+    ],
+)
+def test_the_logs_database_is_named_as_the_tables_one_is(
+    make_server: MakeServer, settings: dict[str, str], change: dict[str, str], named: str
+) -> None:
+    folder = make_server(bare=True)
+    words = {**settings, "SSH_HOST": "", "REDIS_HOST": "", **change}
+    words |= {"DATA_DIR": str(folder.data_dir), "LOG_DIR": str(folder.log.parent)}
+    doctor = {f["check"]: f["detail"] for f in json.loads(command("doctor", "--json", **words).stdout)["findings"]}
+    assert named in doctor["log tables"]
+    if change:
+        assert command("db", "init", **words).stderr.startswith(f"talentfeed: {named}")
