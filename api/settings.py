@@ -5,6 +5,7 @@ one that names it wins. An empty value counts as not given. Every field of `engi
 under its upper-case name, built from the dataclass itself, so the two never drift. docs/configuration.md lists all.
 """
 
+import logging
 import os
 from dataclasses import fields
 from pathlib import Path
@@ -15,13 +16,14 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, create_
 from pydantic_settings import SettingsConfigDict
 
 from api.settings_loads import LoadSettings
-from api.settings_rules import Problem, cross_checks, duration, unknown_names
+from api.settings_rules import Problem, broken_lines, cross_checks, duration, unknown_names
 from engine.config import EngineConfig
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400 * 30), BeforeValidator(duration)]
 Pause = Annotated[float, Field(ge=0, le=86400 * 30), BeforeValidator(duration)]
 FORGETS = "{}: days after which an examined item counts half in what is learnt; 0: for ever"
+logging.getLogger("dotenv.main").setLevel(logging.ERROR)  # `broken_lines` says the same, with the file's name
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # of BLAS; two on a busy machine wait for each other
 
@@ -180,17 +182,25 @@ Settings: type[ServiceSettings] = create_model("Settings", __base__=ServiceSetti
 
 def load() -> ServiceSettings:
     """Read and check everything. Raises `SettingsError` with all problems at once."""
+    values, problems = attempt()
+    if problems or values is None:
+        raise SettingsError(problems)
+    return values
+
+
+def attempt() -> tuple[ServiceSettings | None, list[Problem]]:
+    """The settings, wrong ones at their defaults, and all problems; None when the files cannot be read at all."""
     folder = Path(os.environ.get("CREDENTIALS_DIR") or "credentials")
     environment = _environment(folder)
     files = [folder / ".env", folder / f".env.{environment}"]
     problems = _unreadable(folder, files)
     if problems:
-        raise SettingsError(problems)
+        return None, problems
+    looked_at = {*files, folder / ".env.staging"} if environment == "production" else set(files)
+    broken = [problem for file in sorted(looked_at) for problem in broken_lines(file)]
     values, wrong = _parse(files, environment)
-    problems = wrong + cross_checks(values, _staging_hosts(folder), skip={problem.setting for problem in wrong})
-    if problems:
-        raise SettingsError(problems)
-    return values
+    crossed = cross_checks(values, _staging_hosts(folder), skip={problem.setting for problem in wrong})
+    return values, broken + wrong + crossed
 
 
 def metrics_are_shared() -> bool:

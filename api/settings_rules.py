@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dotenv.parser import parse_stream
+
 if TYPE_CHECKING:
     from api.settings import ServiceSettings
 
@@ -45,6 +47,23 @@ def is_placeholder(secret: str) -> bool:
     """
     text = secret.strip().lower()
     return "change-me" in text or "changeme" in text or text.rstrip("0123456789!") in PLACEHOLDERS
+
+
+def broken_lines(file: Path) -> list[Problem]:
+    """A problem for each line that is no `NAME=value`; its text is not shown, as it may hold a secret."""
+    try:
+        with file.open(encoding="utf-8") as stream:
+            found = list(parse_stream(stream))
+    except (OSError, UnicodeDecodeError):
+        return []
+    reason = "is not NAME=value, or a quotation mark is missing"
+    odd = [line.original for line in found if line.error or (line.key is not None and line.value is None)]
+    return [Problem(f"{file}, line {_first(text.string, text.line)}", reason) for text in odd]
+
+
+def _first(text: str, line: int) -> int:
+    """The number of the first line of a text that is not empty, when the text begins at `line`."""
+    return line + text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def unknown_names(names: Iterable[str], known: Iterable[str]) -> list[str]:

@@ -149,3 +149,12 @@ def test_every_command_refuses_wrong_settings_with_one_line_each_and_exit_code_2
         assert refused.returncode == 2
         lines = refused.stderr.splitlines()
         assert [line.split()[1] for line in lines] == ["PORT:", "WORKERS:"]
+
+
+def test_a_broken_line_of_a_credentials_file_is_named_once_without_its_text(clean: Path) -> None:
+    (clean / ".env").write_text('# ours\nWORKERS=many\n\nfoo bar\nMYSQL_PASSWORD="tH3-secret\nPORT=8001\n')
+    refused = command("status", CREDENTIALS_DIR=str(clean))
+    assert refused.returncode == 2
+    named = [line.split(": ")[1] for line in refused.stderr.splitlines()]
+    assert named == [f"{clean / '.env'}, line 4", f"{clean / '.env'}, line 5", "WORKERS"]
+    assert "tH3" not in refused.stderr + refused.stdout
