@@ -1,11 +1,14 @@
 """What is looked at before anything starts: what can be told without a connection, all at once."""
 
+import ipaddress
 import logging
 import os
+import socket
 from pathlib import Path
+from typing import Any
 
 from api import services
-from api.settings import ServiceSettings, SettingsError, warnings
+from api.settings import ServiceSettings, SettingsError, attempt, warnings
 from api.settings_rules import Problem
 
 logger = logging.getLogger(__name__)
@@ -13,30 +16,69 @@ logger = logging.getLogger(__name__)
 
 def check(settings: ServiceSettings, role: str) -> None:
     """Raises SettingsError with everything that would make the start useless; logs what is only odd."""
-    problems = [*folder_problems(settings), *host_key_problems(settings)]
-    if settings.table_mapping:
-        problems += mapping_problems(settings)
-    if role != "all" and settings.ssh_host and settings.redis_host and not settings.tunnel_redis_port:
-        problems.append(Problem("TUNNEL_REDIS_PORT", "is required when the roles are started one by one"))
-    if problems:
-        raise SettingsError(problems)
+    found = problems(settings, role)
+    if found:
+        raise SettingsError(found)
     for line in warnings(settings):
         logger.warning("%s", line)
     if settings.embedded and settings.mysql_host:
         logger.warning("ENVIRONMENT is embedded: MYSQL_HOST and the like are not used")
 
 
-def folder_problems(settings: ServiceSettings) -> list[Problem]:
-    """DATA_DIR and LOG_DIR must take files."""
+def loaded(role: str = "all", **changes: Any) -> ServiceSettings:
+    """The settings with `changes` (None: none). Raises SettingsError with all that is wrong in them and all that
+    `check` would refuse, without making anything."""
+    read, found = attempt()
+    if read is not None:
+        read = read.model_copy(update={name: value for name, value in changes.items() if value is not None})
+        named = {problem.setting for problem in found}
+        found += [problem for problem in problems(read, role, make=False) if problem.setting not in named]
+    if found or read is None:
+        raise SettingsError(found)
+    return read
+
+
+def problems(settings: ServiceSettings, role: str, make: bool = True) -> list[Problem]:
+    """What can be told without the network; `make`: whether folders that are not there are made."""
+    found = [*folder_problems(settings, make), *host_key_problems(settings)]
+    if role != "work":
+        found += address_problems(settings)
+    if settings.table_mapping:
+        found += mapping_problems(settings)
+    if role != "all" and settings.ssh_host and settings.redis_host and not settings.tunnel_redis_port:
+        found.append(Problem("TUNNEL_REDIS_PORT", "is required when the roles are started one by one"))
+    return found
+
+
+def address_problems(settings: ServiceSettings) -> list[Problem]:
+    """HOST must be an address of this machine; a name is left for the start to look up."""
+    try:
+        version = ipaddress.ip_address(settings.host).version
+    except ValueError:
+        return []
+    try:
+        with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6) as probe:
+            probe.bind((settings.host, 0))
+    except OSError as error:
+        return [Problem("HOST", f"{settings.host} is no address of this machine ({error.strerror})")]
+    return []
+
+
+def folder_problems(settings: ServiceSettings, make: bool = True) -> list[Problem]:
+    """DATA_DIR and LOG_DIR must take files; where they are not made, the folder they would be made in."""
     found = []
     for name, folder in (("DATA_DIR", settings.data_dir), ("LOG_DIR", settings.log_dir)):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if make:
+                folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             found.append(Problem(name, f"{folder} cannot be made: {error.strerror}"))
             continue
-        if not os.access(folder, os.W_OK | os.X_OK):
-            found.append(Problem(name, f"{folder} cannot be written to"))
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            found.append(Problem(name, f"{there} is not a folder"))
+        elif not os.access(there, os.W_OK | os.X_OK):
+            found.append(Problem(name, f"{there} cannot be written to"))
     return found
 
 

@@ -93,26 +93,37 @@ class TableNames:
 
     def __post_init__(self) -> None:
         known = {spec.name for spec in TABLES} | {f"{spec.name}.{c.name}" for spec in TABLES for c in spec.columns}
+        tables, problems = ", ".join(spec.name for spec in TABLES), []
         for ours, theirs in self.names.items():
             if ours not in known:
-                raise ValueError(f"{ours} is not a table or a table.column of: {', '.join(s.name for s in TABLES)}")
-            if "`" in theirs or '"' in theirs or (not theirs and "." not in ours):
-                raise ValueError(f"{ours}: {theirs!r} cannot be the name of a table or column")
+                problems.append(f"{ours} is not a table or a table.column of: {tables}")
+            elif "`" in theirs or '"' in theirs or (not theirs and "." not in ours):
+                problems.append(f"{ours}: {theirs!r} cannot be the name of a table or column")
+        if problems:
+            raise ValueError("; ".join(problems))
 
     @classmethod
     def parse(cls, text: str) -> "TableNames":
-        """Names from a setting's text; `ValueError` names the bad part.
+        """Names from a setting's text; `ValueError` names all bad parts.
 
         >>> TableNames.parse("users=members, users.city=town, videos.role_objectives=").column("users", "city")
         'town'
         """
         names: dict[str, str] = {}
+        problems = []
         for part in filter(None, (piece.strip() for piece in text.split(","))):
             ours, equals, theirs = part.partition("=")
-            if not equals:
-                raise ValueError(f"{part!r} should be table=name or table.column=name")
-            names[ours.strip()] = theirs.strip()
-        return cls(names)
+            if equals:
+                names[ours.strip()] = theirs.strip()
+            else:
+                problems.append(f"{part!r} should be table=name or table.column=name")
+        try:
+            found = cls(names)
+        except ValueError as error:
+            raise ValueError("; ".join([*problems, str(error)])) from None
+        if problems:
+            raise ValueError("; ".join(problems))
+        return found
 
     def table(self, table: str) -> str:
         """The source's name of a table."""

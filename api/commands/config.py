@@ -6,7 +6,7 @@ import typer
 from pydantic import SecretStr
 
 from api.commands.common import Json, say, say_json
-from api.settings import ServiceSettings, Settings, load, warnings
+from api.settings import ServiceSettings, Settings, warnings
 
 app = typer.Typer(help="The settings.", no_args_is_help=True)
 
@@ -19,7 +19,9 @@ def group() -> None:
 @app.command()
 def show(json: Json = False) -> None:
     """Every setting with its value; secrets are masked. Wrong ones are named, all at once, with exit code 2."""
-    read = load()
+    from api import preflight
+
+    read = preflight.loaded()
     values = shown(read)
     if json:
         say_json({"settings": values, "warnings": warnings(read)})

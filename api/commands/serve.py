@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from api import services
-from api.settings import load
 
 
 class Role(StrEnum):
@@ -29,8 +28,7 @@ def serve(
     from api import preflight
     from api.supervisor import Supervisor
 
-    given = {"host": host, "port": port, "workers": workers}
-    settings = load().model_copy(update={name: value for name, value in given.items() if value is not None})
+    settings = preflight.loaded(role.value, host=host, port=port, workers=workers)
     services.log(settings)
     preflight.check(settings, role.value)
     raise typer.Exit(Supervisor(settings, role.value).run())

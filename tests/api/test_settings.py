@@ -158,3 +158,20 @@ def test_a_broken_line_of_a_credentials_file_is_named_once_without_its_text(clea
     named = [line.split(": ")[1] for line in refused.stderr.splitlines()]
     assert named == [f"{clean / '.env'}, line 4", f"{clean / '.env'}, line 5", "WORKERS"]
     assert "tH3" not in refused.stderr + refused.stdout
+
+
+def test_config_show_names_all_that_serve_refuses(clean: Path) -> None:
+    (clean / "key").touch(mode=0o600)
+    (clean / "known").touch()
+    words = {"CREDENTIALS_DIR": str(clean), "DATA_DIR": str(clean / "key" / "var"), "LOG_DIR": str(clean / "logs"),
+             "ENVIRONMENT": "staging", "MYSQL_HOST": "db.example.com", "MYSQL_USER": "feed", "MYSQL_DB": "talent",
+             "SSH_HOST": "gate.example.com", "SSH_USER": "feed", "SSH_KEY_PATH": str(clean / "key"),
+             "SSH_KNOWN_HOSTS": str(clean / "known"), "HOST": "192.0.2.1", "WORKERS": "0",
+             "TABLE_MAPPING": "userss=x,users.cit=town,foo"}  # fmt: skip
+    shown, served = command("config", "show", **words), command("serve", **words)
+    assert (shown.returncode, served.returncode) == (2, 2)
+    assert shown.stderr == served.stderr
+    named = {line.split()[1]: line for line in shown.stderr.splitlines()}
+    assert set(named) == {"WORKERS:", "DATA_DIR:", "SSH_KNOWN_HOSTS:", "HOST:", "TABLE_MAPPING:"}
+    assert all(word in named["TABLE_MAPPING:"] for word in ("userss", "users.cit", "'foo'"))
+    assert not (clean / "logs").exists()
