@@ -4,6 +4,7 @@ Without that every process that ever ran would leave its files, and /metrics wou
 """
 
 import logging
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,17 @@ logger = logging.getLogger(__name__)
 
 HEIR = 0
 """Stands for the dead in the names of files; no process has this number."""
+
+
+def reserve(folder: Path, pid: int) -> None:
+    """Take the disk space of a process's files now: they are sparse, and writing to one on a full disk ends a process
+    with SIGBUS instead of an error."""
+    for path in folder.glob(f"*_{pid}.db"):
+        try:
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            logger.error("%s has no room on the disk, and this process will not survive that: %s", path, error)
 
 
 def bury(folder: Path, pid: int) -> None:
@@ -35,6 +47,8 @@ def _add(left: Path, kept: Path) -> None:
     files: Any = mmap_dict.MmapedDict
     heir = files(str(kept))
     try:
+        with kept.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, kept.stat().st_size)
         for key, value, _, _ in files.read_all_values_from_file(str(left)):
             heir.write_value(key, heir.read_value(key)[0] + value, 0.0)
     finally:

@@ -48,9 +48,7 @@ class Supervisor:
         if listener:
             logger.info("serving http://%s:%d with %d workers", *listener.getsockname()[:2], self._settings.workers)
         code = self._watch()
-        self._shut_down()
-        if listener:
-            listener.close()
+        self._shut_down(listener)
         return code
 
     def _prepare(self) -> None:
@@ -104,7 +102,7 @@ class Supervisor:
                 logger.info("%s ended with %s; another one has its place", child.name, code)
             return
         if code is not None:
-            logger.error("%s ended with %d; it starts again", child.name, code)
+            logger.error("%s ended with %s; it starts again", child.name, _told(code))
         if child.process is None and now >= child.start_after:
             child.start(now)
 
@@ -118,8 +116,11 @@ class Supervisor:
         if self._rolling and next(self._rolling, "done") == "done":
             self._rolling = None
 
-    def _shut_down(self) -> None:
-        """Workers first (they drain on SIGTERM, and end at once on SIGINT), then the work process."""
+    def _shut_down(self, listener: socket.socket | None) -> None:
+        """Workers first (they drain on SIGTERM, and end at once on SIGINT), then the work process.
+
+        In between the socket closes: whoever connects during the last flush is refused at once, not kept waiting.
+        """
         number = self._stop_signal or signal.SIGTERM
         workers = [child for child in self.children if child.name != "work"]
         work = [child for child in self.children if child.name == "work"]
@@ -128,6 +129,8 @@ class Supervisor:
             for child in group:
                 child.signal(ending)
             await_end(group, seconds + 2.0)
+            if group is workers and listener:
+                listener.close()
         logger.info("stopped")
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -161,3 +164,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _told(code: int) -> str:
+    """An exit code, or the signal behind it.
+
+    >>> _told(1), _told(-9)
+    ('1', 'SIGKILL')
+    """
+    if code >= 0:
+        return str(code)
+    name = signal.Signals(-code).name
+    return f"{name} (is the disk of DATA_DIR full?)" if name == "SIGBUS" else name

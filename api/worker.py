@@ -14,7 +14,7 @@ from types import FrameType
 
 import uvicorn
 
-from api import app, services
+from api import app, metrics_files, services
 from api.protocol import ProblemProtocol
 from api.settings import SettingsError, load
 
@@ -29,6 +29,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     services.log(settings)
+    metrics_files.reserve(settings.data_dir / "metrics", os.getpid())
     listener = socket.socket(fileno=int(sys.argv[1]))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises what it caught once more at its end

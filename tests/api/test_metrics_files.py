@@ -1,10 +1,11 @@
 """Metrics of processes that ended stay counted and leave no files behind."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from api.metrics_files import bury
+from api.metrics_files import bury, reserve
 from tests.api.server import ROOT, environment
 
 COUNT = "import os; from api import metrics; metrics.events.labels('accepted').inc(3); metrics.snapshot_age.set(5);"
@@ -30,3 +31,12 @@ def test_a_damaged_file_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "counter_5.db").write_bytes(b"\xff" * 100)
     bury(tmp_path, 5)
     assert not (tmp_path / "counter_5.db").exists()
+
+
+def test_files_of_metrics_take_their_disk_space_at_once(tmp_path: Path) -> None:
+    sparse = tmp_path / f"counter_{os.getpid()}.db"
+    with sparse.open("wb") as file:
+        file.truncate(1 << 20)
+    assert sparse.stat().st_blocks * 512 < 1 << 20
+    reserve(tmp_path, os.getpid())
+    assert sparse.stat().st_blocks * 512 >= 1 << 20
