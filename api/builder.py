@@ -19,7 +19,7 @@ from api.files import locked
 from api.reloads import Reloads
 from api.settings import ServiceSettings, SettingsError, load
 from data.checks import clean
-from data.compare import Limits, Profile, compare
+from data.compare import Limits, compare
 from data.snapshot import SnapshotError, SnapshotStore
 from data.sources.base import LoadError
 from engine.build import build
@@ -47,10 +47,11 @@ class Build:
                 raw = source.load()
             self._reloads.update(self._id, state="building")
             with self._timed("clean"):
-                tables = clean(raw)
-                del raw
                 store = services.snapshots(self._settings)
-                profile = compare(tables, self._profile_before(store, tables.source), self._limits())
+                before = self._details_before(store, raw.source)
+                tables = clean(raw, before.get("quarantine"))
+                del raw
+                profile = compare(tables, before.get("profile"), self._limits())
             with self._timed("compute"):
                 arrays, details = build(tables, self._settings.engine)
             with self._timed("write"):
@@ -64,10 +65,10 @@ class Build:
         self._reloads.update(self._id, state="failed", error=reason)
         logger.error("reload %s failed: %s", self._id, reason)
 
-    def _profile_before(self, store: SnapshotStore, source: str) -> Profile | None:
-        """What the served snapshot's tables looked like; None when there is none, or it is another database's."""
+    def _details_before(self, store: SnapshotStore, source: str) -> Mapping[str, Any]:
+        """What is known of the served snapshot's tables; nothing when there is none, or it is another database's."""
         details = store.current_details()
-        return details.get("profile") if details.get("source") == source else None
+        return details if details.get("source") == source else {}
 
     def _limits(self) -> Limits:
         return Limits(**{field.name: getattr(self._settings, f"max_{field.name}") for field in fields(Limits)})

@@ -126,12 +126,13 @@ _BAD: Mapping[str, Mapping[str, Check]] = {
 }
 
 
-def clean(raw: Tables) -> Tables:
+def clean(raw: Tables, before: Mapping[str, Mapping[str, int]] | None = None) -> Tables:
     """Tables that the engine can use without looking again: normalised, bad rows left out, creators and sums joined.
 
     Ids and counts are int64, lists are lists of distinct display names, texts are trimmed or None, ratings float32 with
     NaN for none, dates naive UTC with NaT for none. Creators that are no user keep their videos, users that are unknown
-    keep their interactions. `quarantine` of the result counts the rows left out; each reason is logged once.
+    keep their interactions. `quarantine` of the result counts the rows left out; each reason is logged once,
+    and not at all when its rows are as many as in `before`, the last load's.
     """
     latest = np.datetime64((raw.as_of.astimezone(UTC) + CLOCK_SLACK).replace(tzinfo=None), "us")
     around = _Around(latest, pd.Index([], dtype=np.int64))
@@ -149,7 +150,8 @@ def clean(raw: Tables) -> Tables:
             quarantine[spec.name] = quarantine.get(spec.name, {}) | reasons
     for table, counts in quarantine.items():
         for reason, rows in counts.items():
-            logger.warning("rows left out: table=%s reason=%s rows=%d", table, reason, rows)
+            if rows != (before or {}).get(table, {}).get(reason):
+                logger.warning("rows left out: table=%s reason=%s rows=%d", table, reason, rows)
     return replace(joined(raw.with_frames(frames)), quarantine=quarantine)
 
 

@@ -78,6 +78,16 @@ def test_each_reason_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     assert [record.getMessage() for record in caplog.records] == [expected]
 
 
+def test_a_reason_is_logged_again_only_when_its_rows_changed(caplog: pytest.LogCaptureFixture) -> None:
+    raw = raw_tables(videos=[{**VIDEO, "id": 6, "views": -1}, {**VIDEO, "id": 7, "video": ""}])
+    before = clean(raw).quarantine
+    caplog.clear()
+    clean(raw, before)
+    assert caplog.records == []
+    clean(raw, {"videos": {**before["videos"], "no_url": 9}})
+    assert [record.getMessage() for record in caplog.records] == ["rows left out: table=videos reason=no_url rows=1"]
+
+
 def test_a_bad_row_does_not_stand_in_the_way_of_a_good_one_with_its_id() -> None:
     cleaned = world(videos=[{**VIDEO, "id": 6, "views": -1}, {**VIDEO, "id": 6, "views": 8}])
     assert cleaned.videos["views"].tolist() == [3, 8]
