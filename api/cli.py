@@ -3,6 +3,8 @@
 import logging
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import orjson
 import typer
@@ -34,6 +36,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"talentfeed {version('talentfeed')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The feed engine of a talent-video app: serve it, reload its data, look at how it does."""
+
+
 app.command("serve")(serve.serve)
 app.command("reload")(reload.reload)
 app.command("status")(status.status)

@@ -36,7 +36,8 @@ def reload(
         say_json(record)
     else:
         counts = ", ".join(f"{number} {table}" for table, number in record.get("counts", {}).items())
-        say(f"snapshot {record['snapshot_id']} is live: {counts}")
+        state = "is live" if heartbeats.alive("serve") else "is built and goes live with the next start"
+        say(f"snapshot {record['snapshot_id']} {state}: {counts}")
 
 
 def _build_here(reloads: Reloads, identity: str) -> None:

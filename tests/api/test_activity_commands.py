@@ -1,6 +1,7 @@
 """`talentfeed flush` and `talentfeed dead-letters`, with and without a running service; when no room is left."""
 
 import json
+import re
 import sqlite3
 import time
 from contextlib import closing
@@ -82,3 +83,17 @@ def test_with_no_room_left_events_get_503_until_a_flush_and_feeds_go_on(make_ser
     while running.http.post("/v1/events", json=body).status_code != 202:
         assert time.monotonic() < limit
         time.sleep(0.1)
+
+
+def test_a_reload_without_a_service_does_not_say_that_it_is_live(tmp_path: Path) -> None:
+    words = {"DATA_DIR": str(tmp_path), "LOG_DIR": str(tmp_path / "logs")}
+    for _ in range(2):
+        done = command("reload", "--no-wait", **words)
+        assert done.returncode == 0
+        assert "goes live with the next start" in done.stdout
+    assert (tmp_path / "logs" / "talent.log").read_text().count("reason=negative_views") == 1
+
+
+def test_the_version_is_told() -> None:
+    assert re.fullmatch(r"talentfeed \d+\.\d+\.\d+\n", command("--version").stdout)
+    assert "--version" in command("--help").stdout
