@@ -133,10 +133,11 @@ class Work:
         self._stopping = True
 
     def _close(self) -> None:
-        """Flush what waits; a build under way is given up, as nothing of it is visible yet."""
+        """Flush what waits; a build under way is given up, as nothing of it is visible yet, and asked for anew."""
         if self._builder:
             self._builder.terminate()
-            self._reloads.update(self._building, state="failed", error="the service was stopped")
+            self._builder.wait()
+            self._reloads.update(self._building, state="requested")
         if self._keeper:
             self._keeper.stop()
         for tunnel in self._tunnels.values():

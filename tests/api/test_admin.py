@@ -1,5 +1,6 @@
 """Reload, its state, snapshots and rolling back."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.api.conftest import MakeServer
@@ -77,3 +78,9 @@ def test_reload_and_status_of_the_command_line(make_server: MakeServer) -> None:
     assert worker.split()[1] == "ready"
     assert f"their parent: {running.process.pid}" in status.stdout
     assert command("snapshots", "list", "--json", **words).stdout.count('"id"') == 2
+    old = json.loads(command("snapshots", "list", "--json", **words).stdout)[1]["id"]
+    assert command("snapshots", "activate", old, **words).returncode == 0
+    while running.wait_until().json()["snapshot_id"] != old:
+        pass
+    unknown = command("snapshots", "activate", "20200101T000000000-00000000", **words)
+    assert (unknown.returncode, len(unknown.stderr.splitlines())) == (1, 1)

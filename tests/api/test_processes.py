@@ -115,6 +115,18 @@ def test_sighup_reloads(make_server: MakeServer) -> None:
     eventually(lambda: bool(running.http.get("/readyz").json()["snapshot_id"] != before))
 
 
+def test_reload_every_reloads_without_being_asked_and_old_snapshots_go(make_server: MakeServer) -> None:
+    running = make_server(RELOAD_EVERY="1s", KEEP_SNAPSHOTS="2").start()
+    served = {running.wait_until().json()["snapshot_id"]}
+
+    def another() -> bool:
+        served.add(running.http.get("/readyz").json()["snapshot_id"])
+        return len(served) > 3
+
+    eventually(another)
+    eventually(lambda: len(list((running.data_dir / "snapshots").glob("2*"))) <= 3)  # one may be under construction
+
+
 def test_the_roles_can_be_started_one_by_one(make_server: MakeServer) -> None:
     serving = make_server(bare=True).start("--role", "serve")
     serving.wait_until("/readyz", 503)
@@ -145,7 +157,7 @@ def test_a_wrong_database_is_one_clear_line_in_the_command_the_log_and_health(ma
     running = make_server(bare=True, **settings).start()
     running.wait_until("/readyz", 503)
     eventually(lambda: any("MYSQL_PORT" in line for line in running.http.get("/health").json()["problems"]))
-    assert "MYSQL_PORT" in running.log.read_text()
+    eventually(lambda: "MYSQL_PORT" in running.log.read_text())
     words = {**settings, "DATA_DIR": str(running.folder / "other"), "LOG_DIR": str(running.folder)}
     for command_words in (["reload"], ["doctor"], ["db", "check"]):
         refused = command(*command_words, **words)

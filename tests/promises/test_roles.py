@@ -37,10 +37,15 @@ def running(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path / "service", WORKERS="2", RELOAD_EVERY="0").start()
     try:
         server.wait_until()
-        eventually(lambda: len(server.pids("serve")) == 2 and len(server.pids("work")) == 1)
+        eventually(lambda: ready(server) == 2 and len(server.pids("work")) == 1)
         yield server
     finally:
         server.kill()
+
+
+def ready(server: Server) -> int:
+    """How many workers have a snapshot."""
+    return sum(worker["ready"] for worker in server.http.get("/health").json()["workers"])
 
 
 def replaced(server: Server, before: set[int]) -> bool:
@@ -56,12 +61,13 @@ def test_a_rolling_restart_under_load_fails_no_request(running: Server) -> None:
     with Load(running.port, RATE) as load:
         time.sleep(0.5)
         running.process.send_signal(signal.SIGUSR2)
+        eventually(lambda: not set(running.pids("serve")) & before)
+        asked = running.http.post("/v1/admin/reload", headers=running.admin).json()["status_url"]
         eventually(lambda: replaced(running, before))
-        time.sleep(0.5)
+        eventually(lambda: bool(running.http.get(asked, headers=running.admin).json()["live"]))
     assert load.failed() == []
     assert len(load.answers) > RATE
     assert not [pid for pid in before if Path(f"/proc/{pid}").exists()]
-    assert running.http.post("/v1/admin/reload?wait=true", headers=running.admin).json()["live"]
     assert running.stop() == 0
 
 
@@ -112,7 +118,7 @@ def test_gunicorn_replaces_its_workers_under_load_without_failing_a_request(tmp_
         work = subprocess.Popen(words, cwd=ROOT, env=settings, stdout=output, stderr=output)
     try:
         serving.wait_until()
-        eventually(lambda: len(serving.pids("serve")) == 2)
+        eventually(lambda: ready(serving) == 2)
         before = set(serving.pids("serve"))
         with Load(serving.port, RATE) as load:
             time.sleep(0.5)
