@@ -45,10 +45,10 @@ def _add(left: Path, kept: Path) -> None:
     if not left.exists():
         return
     files: Any = mmap_dict.MmapedDict
+    with kept.open("ab") as file:  # before it is mapped: see `reserve`
+        os.posix_fallocate(file.fileno(), 0, max(left.stat().st_size, kept.stat().st_size))
     heir = files(str(kept))
     try:
-        with kept.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, kept.stat().st_size)
         for key, value, _, _ in files.read_all_values_from_file(str(left)):
             heir.write_value(key, heir.read_value(key)[0] + value, 0.0)
     finally:

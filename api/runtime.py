@@ -26,7 +26,7 @@ from engine.world import World
 from tracking.policies import PolicyStore
 
 logger = logging.getLogger(__name__)
-POLL_SECONDS = 0.25
+POLL_SECONDS, BEAT_SECONDS = 0.25, 1.0
 RETRY_SECONDS = 30.0
 HISTORY = 8
 
@@ -97,12 +97,16 @@ class Runtime:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 await self._follow_pointers()
-                if time.monotonic() - last_beat >= 1.0:
+                if time.monotonic() - last_beat >= BEAT_SECONDS:
                     last_beat = time.monotonic()
                     self._beat()
                     self._end_without_parent()
+            except OSError as error:
+                logger.error("DATA_DIR: the worker cannot use its files: %s", error)
+                await asyncio.sleep(BEAT_SECONDS)
             except Exception:
                 logger.exception("the worker could not look for a new snapshot or policy")
+                await asyncio.sleep(BEAT_SECONDS)
 
     async def _follow_pointers(self) -> None:
         pointers = (self.snapshots.current_id(), self.policies.current_version())

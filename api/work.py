@@ -14,7 +14,7 @@ from dataclasses import asdict
 from types import FrameType
 from typing import Any
 
-from api import metrics, services
+from api import metrics, metrics_files, services
 from api.files import try_lock, write_json
 from api.heartbeats import Heartbeats
 from api.keeper import Keeper
@@ -41,13 +41,14 @@ class Work:
         self._keeper: Keeper | None = None
         self._builder: subprocess.Popen[bytes] | None = None
         self._building, self._begun, self._problem = "", 0.0, ""
-        self._stopping = False
+        self._stopping, self._disk_problem = False, ""
         self._parent = os.getppid()
 
     def run(self) -> int:
         """Work until SIGTERM; the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        metrics_files.reserve(self._settings.data_dir / "metrics", os.getpid())
         if not self._wait_for_lock():
             return 0
         self._reloads.abandon("the process that built it ended; ask again")
@@ -56,13 +57,23 @@ class Work:
         self._keeper.start()
         last_beat = 0.0
         while not self._stopping:
-            self._step()
-            if time.monotonic() - last_beat >= BEAT_SECONDS:
-                last_beat = time.monotonic()
-                self._beat()
+            try:
+                self._step()
+                if time.monotonic() - last_beat >= BEAT_SECONDS:
+                    last_beat = time.monotonic()
+                    self._beat()
+                self._disk_problem = ""
+            except OSError as error:
+                self._tell_disk(error)
             time.sleep(TICK_SECONDS)
         self._close()
         return 0
+
+    def _tell_disk(self, error: OSError) -> None:
+        """A full or read-only disk stops builds and heartbeats, not flushing: say so once, and go on."""
+        if str(error) != self._disk_problem:
+            self._disk_problem = str(error)
+            logger.error("DATA_DIR: the work process cannot write its files: %s", error)
 
     def _wait_for_lock(self) -> bool:
         path, told = self._settings.data_dir / "work.lock", False

@@ -29,7 +29,6 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     services.log(settings)
-    metrics_files.reserve(settings.data_dir / "metrics", os.getpid())
     listener = socket.socket(fileno=int(sys.argv[1]))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises what it caught once more at its end
@@ -43,6 +42,7 @@ def main() -> int:
         timeout_keep_alive=30,
         forwarded_allow_ips="127.0.0.1",
     )
+    metrics_files.reserve(settings.data_dir / "metrics", os.getpid())
     gc.collect()
     gc.freeze()  # what was imported stays: a full collection need not look through it while requests wait
     server = uvicorn.Server(config)
