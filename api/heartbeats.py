@@ -1,6 +1,7 @@
-"""Who is alive: every process writes DATA_DIR/workers/<pid>.json each second and removes it when it ends."""
+"""Who is alive: every process writes DATA_DIR/workers/<host>-<pid>.json each second and removes it when it ends."""
 
 import os
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from api.files import read_json, write_json
 
 SILENT_SECONDS = 10.0
+HOST = socket.gethostname()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +21,19 @@ class Heartbeats:
 
     def beat(self, role: str, **state: Any) -> None:
         """Write this process's state."""
-        content = {"pid": os.getpid(), "role": role, "beat_at": time.time(), **state}
-        write_json(self.folder / f"{os.getpid()}.json", content)
+        own = {"pid": os.getpid(), "host": HOST, "role": role, "beat_at": time.time()}
+        write_json(self._of(os.getpid()), {**own, **state})
 
-    def remove(self) -> None:
-        """This process ends."""
-        (self.folder / f"{os.getpid()}.json").unlink(missing_ok=True)
+    def remove(self, pid: int = 0) -> None:
+        """This process ends, or another one of this machine has ended."""
+        self._of(pid or os.getpid()).unlink(missing_ok=True)
 
     def alive(self, role: str) -> list[dict[str, Any]]:
-        """States of the processes of a role that run and were heard of lately, in the order of their pids."""
+        """States of the processes of a role that run and were heard of lately, in the order of hosts and pids."""
         states = [state for path in self.folder.glob("*.json") if (state := read_json(path))]
         return sorted(
-            (state for state in states if state["role"] == role and _lives(state)), key=lambda s: int(s["pid"])
+            (state for state in states if state["role"] == role and _lives(state)),
+            key=lambda state: (str(state.get("host")), int(state["pid"])),
         )
 
     def clean(self) -> None:
@@ -40,6 +43,12 @@ class Heartbeats:
             if state is None or not _lives(state):
                 path.unlink(missing_ok=True)
 
+    def _of(self, pid: int) -> Path:
+        return self.folder / f"{HOST}-{pid}.json"
+
 
 def _lives(state: dict[str, Any]) -> bool:
-    return time.time() - float(state["beat_at"]) < SILENT_SECONDS and Path(f"/proc/{state['pid']}").exists()
+    """Heard of lately, and, where that can be told, still a process."""
+    if time.time() - float(state["beat_at"]) >= SILENT_SECONDS:
+        return False
+    return state.get("host") != HOST or Path(f"/proc/{state['pid']}").exists()

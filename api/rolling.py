@@ -9,9 +9,10 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from api.children import Child
-from api.heartbeats import Heartbeats
+from api.heartbeats import HOST, Heartbeats
 
 logger = logging.getLogger(__name__)
 START_SECONDS = 60.0
@@ -23,7 +24,7 @@ def roll(children: list[Child], heartbeats: Heartbeats, *, patience: float) -> I
     `patience` is the longest time in seconds that an old worker may take to end; then it is killed.
     """
     for old in [child for child in children if child.name != "work"]:
-        serving = _snapshot(heartbeats, old) is not None
+        serving = _state(heartbeats, old).get("snapshot_id") is not None
         fresh = replace(old, process=None, failures=0, start_after=0.0)
         children.append(fresh)
         limit = time.monotonic() + START_SECONDS
@@ -51,10 +52,12 @@ def _gone(children: list[Child], child: Child, number: int, patience: float) -> 
 
 
 def _ready(heartbeats: Heartbeats, child: Child, serving: bool) -> bool:
-    found = [worker for worker in heartbeats.alive("serve") if child.process and worker["pid"] == child.process.pid]
-    return bool(found) and (found[0]["ready"] or not serving)
+    state = _state(heartbeats, child)
+    return bool(state.get("ready") if serving else state)
 
 
-def _snapshot(heartbeats: Heartbeats, child: Child) -> str | None:
+def _state(heartbeats: Heartbeats, child: Child) -> dict[str, Any]:
+    """What a child said last; empty before its first word."""
     pid = child.process.pid if child.process else 0
-    return next((worker["snapshot_id"] for worker in heartbeats.alive("serve") if worker["pid"] == pid), None)
+    found = (state for state in heartbeats.alive("serve") if (state.get("host"), state["pid"]) == (HOST, pid))
+    return next(found, {})

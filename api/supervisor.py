@@ -83,7 +83,7 @@ class Supervisor:
                 code = child.ended(now)
                 if code is not None:
                     metrics_files.bury(self._settings.data_dir / "metrics", pid)
-                    (self._settings.data_dir / "workers" / f"{pid}.json").unlink(missing_ok=True)
+                    self._heartbeats.remove(pid)
                 if code == BAD_SETTINGS and self._rolling is None and now - self._began < STEADY_SECONDS:
                     return BAD_SETTINGS
                 self._look_after(child, code, now)

@@ -9,7 +9,7 @@ import typer
 from api import services
 from api.commands.common import Json, say, say_json, say_table, settings
 from api.files import read_json
-from api.heartbeats import Heartbeats
+from api.heartbeats import HOST, Heartbeats
 from api.reloads import Reloads
 
 
@@ -44,4 +44,5 @@ def _row(worker: Mapping[str, Any]) -> tuple[str, ...]:
     now = time.time()
     switched = f"{now - worker['switched_at']:.0f} s ago" if worker["switched_at"] else "never"
     names = (worker["snapshot_id"] or "none", worker["policy_version"] or "none")
-    return str(worker["pid"]), state, *names, str(worker["generation"]), switched, f"{now - worker['started_at']:.0f} s"
+    name = f"{worker['pid']}" if worker.get("host") == HOST else f"{worker['pid']} on {worker.get('host')}"
+    return name, state, *names, str(worker["generation"]), switched, f"{now - worker['started_at']:.0f} s"
