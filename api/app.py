@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from api import errors, openapi, services
 from api.door import FeedDoor
-from api.middleware import Application, BodyLimit, RateLimit, RequestEnvelope
+from api.middleware import Application, BodyLimit, HeadAsGet, RateLimit, RequestEnvelope
 from api.routes import admin, docs, events, feed, health
 from api.settings import ServiceSettings, load
 
@@ -22,7 +22,7 @@ def create(settings: ServiceSettings | None = None) -> Application:
         settings = load()
         services.log(settings)
     application = build(settings)
-    layers: Application = BodyLimit(FeedDoor(application, application.state))
+    layers: Application = BodyLimit(FeedDoor(HeadAsGet(application), application.state))
     if settings.rate_limit:
         layers = RateLimit(layers, settings.rate_limit)
     return RequestEnvelope(layers, settings.access_log)

@@ -120,6 +120,22 @@ class BodyLimit:
         await self._application(scope, limited, answer)
 
 
+class HeadAsGet:
+    """Answers HEAD like GET; the server leaves the body out. Balancers and probes ask that way."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._application(scope, receive, send)
+            return
+        asked = {**scope, "method": "GET"}
+        await self._application(asked, receive, send)
+        if "route" in asked:
+            scope["route"] = asked["route"]
+
+
 def _closing(receive: Receive, send: Send) -> Send:
     """A `send` that reads on a little before it ends the answer: a client cut off while sending may never read it."""
 

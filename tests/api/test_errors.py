@@ -107,3 +107,16 @@ def test_a_client_that_goes_away_is_no_mistake_of_the_service(server: Server) ->
         gone.sendall(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
     assert server.http.get("/livez").status_code == 200
     assert "ClientDisconnect" not in server.log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/v1/feed?user_id=7"])
+def test_head_is_answered_like_get_without_a_body(server: Server, path: str) -> None:
+    answer = server.http.head(path)
+    assert answer.status_code == 200
+    assert answer.content == b""
+    assert int(answer.headers["content-length"]) > 0
+
+
+def test_head_of_what_is_not_there_is_not_there(server: Server) -> None:
+    assert server.http.head("/nowhere").status_code == 404
+    assert server.http.head("/v1/events").status_code == 405
