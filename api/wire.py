@@ -26,6 +26,7 @@ class Item(BaseModel):
     created_at: str | None = None
     views: int | None = None
     avg_rating: float | None = None
+    rating_count: int | None = None
     like_count: int | None = None
     score: float | None = Field(description="the pool's final score; null where nothing was scored")
     propensity: float = Field(description="probability that this slot took this item, given everything before it")

@@ -50,3 +50,9 @@ def test_every_admin_route_asks_for_the_token(server: Server) -> None:
     for path, methods in document["paths"].items():
         for operation in methods.values():
             assert bool(operation.get("security")) == path.startswith("/v1/admin")
+
+
+def test_the_document_names_every_member_of_an_item(server: Server) -> None:
+    document = server.http.get("/openapi.json").json()
+    named = set(document["components"]["schemas"]["Item"]["properties"])
+    assert all(set(item) == named for item in server.feed(user_id=7)["items"])
