@@ -16,7 +16,6 @@ from engine.bandit.score_table import ScoreTable
 from engine.kernel._kernel import ffi, lib
 
 CLOSENESS = 2  # skill_similarity and extended_match, the first two pair features
-DECIDES = 1.0  # a closeness worth more than this decides a table
 
 Floats = NDArray[np.float32]
 
@@ -31,7 +30,7 @@ class Ordered:
     @classmethod
     def of(cls, table: ScoreTable) -> "Ordered":
         """Choose the order, compute the peaks, and lay the table out for reading."""
-        if float(np.maximum(table.c[:CLOSENESS], 0.0).sum()) > DECIDES:
+        if _closeness_decides(table):
             plain = _laid_out(table, None, table.base, table.rest, table.v)
             return _with_peaks(plain, CLOSENESS, table.base)
         admitted = np.flatnonzero(np.isfinite(table.base)).astype(np.int32)
@@ -41,6 +40,12 @@ class Ordered:
         order = np.argsort(-peak, kind="stable")
         sorted_v = np.ascontiguousarray(v[:, order])
         return _pointing(_laid_out(table, admitted[order], base[order], rest[order], sorted_v), peak[order])
+
+
+def _closeness_decides(table: ScoreTable) -> bool:
+    """Whether a viewer's closeness can move a video further than the videos differ by themselves."""
+    own = table.base[np.isfinite(table.base)]
+    return len(own) > 0 and float(np.maximum(table.c[:CLOSENESS], 0.0).sum()) > float(own.std())
 
 
 def _laid_out(table: ScoreTable, row: NDArray[np.int32] | None, base: Floats, rest: Floats, v: Floats) -> Ordered:
