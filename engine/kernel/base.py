@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import randomness
-from engine.bandit.score_table import ScoreTable
 from engine.world import World
 
 Rows = NDArray[np.int32]
@@ -129,7 +128,6 @@ class Kernel(Protocol):
 
     name: str
     world: World
-    tables: Mapping[str, ScoreTable]
 
     def sheet(self, viewer: Viewer) -> Sheet:
         """A clean sheet for one feed of this viewer."""

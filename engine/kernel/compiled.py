@@ -10,7 +10,7 @@ from engine.bandit.score_table import ScoreTable
 from engine.kernel._kernel import ffi, lib
 from engine.kernel.base import NEVER, Draft, Drafted, Floats, Ranked, Rows, Viewer
 from engine.kernel.draft import Answer, c_draft
-from engine.kernel.order import Ordered
+from engine.kernel.order import Ordered, OrderedTable
 from engine.world import Array, World
 
 
@@ -24,8 +24,8 @@ class CompiledKernel:
 
     name = "compiled"
 
-    def __init__(self, world: World, tables: Mapping[str, ScoreTable], social_like: float) -> None:
-        self.world, self.tables = world, tables
+    def __init__(self, world: World, tables: Mapping[str, ScoreTable | OrderedTable], social_like: float) -> None:
+        self.world = world
         self.c_world = _c_world(world, social_like)
         self.orders = {pool: Ordered.of(table) for pool, table in tables.items()}
         self.free: list[CompiledSheet] = []

@@ -21,25 +21,49 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class OrderedTable:
+    """A score table of n entries as it is read: plain arrays, which may as well be mapped from files.
+
+    row: (n,) int32, the video of each entry, or None where entry i is the video i; peak, base, rest: (n,) float32;
+    v: (5, n), c: (5,) and lower: (5, 5) float32, as in `ScoreTable`. With `row`, peak descends.
+    """
+
+    row: NDArray[np.int32] | None
+    peak: Floats
+    base: Floats
+    rest: Floats
+    v: Floats
+    c: Floats
+    lower: Floats
+
+
+def in_order(table: ScoreTable) -> OrderedTable:
+    """Choose the order, compute the peaks, and lay the table out for reading."""
+    if _closeness_decides(table):
+        return OrderedTable(None, _peaks(table, CLOSENESS), table.base, table.rest, table.v, table.c, table.lower)
+    admitted = np.flatnonzero(np.isfinite(table.base)).astype(np.int32)
+    base, rest, v = table.base[admitted], table.rest[admitted], np.ascontiguousarray(table.v[:, admitted])
+    peak = _peaks(ScoreTable(base, rest, v, table.c, table.lower), 0)
+    order = np.argsort(-peak, kind="stable")
+    sorted_v = np.ascontiguousarray(v[:, order])
+    return OrderedTable(admitted[order], peak[order], base[order], rest[order], sorted_v, table.c, table.lower)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Ordered:
-    """A score table as the C code reads it. Holds the arrays that `c_table` points into."""
+    """An ordered table as the C code reads it. Holds the arrays that `c_table` points into."""
 
     c_table: Any
-    arrays: tuple[NDArray[Any], ...]
+    table: OrderedTable
 
     @classmethod
-    def of(cls, table: ScoreTable) -> "Ordered":
-        """Choose the order, compute the peaks, and lay the table out for reading."""
-        if _closeness_decides(table):
-            plain = _laid_out(table, None, table.base, table.rest, table.v)
-            return _with_peaks(plain, CLOSENESS, table.base)
-        admitted = np.flatnonzero(np.isfinite(table.base)).astype(np.int32)
-        base, rest, v = table.base[admitted], table.rest[admitted], np.ascontiguousarray(table.v[:, admitted])
-        first = _with_peaks(_laid_out(table, None, base, rest, v), 0, base)
-        peak = first.arrays[-1]
-        order = np.argsort(-peak, kind="stable")
-        sorted_v = np.ascontiguousarray(v[:, order])
-        return _pointing(_laid_out(table, admitted[order], base[order], rest[order], sorted_v), peak[order])
+    def of(cls, table: ScoreTable | OrderedTable) -> "Ordered":
+        """Point at a table, which is put in order first unless it is."""
+        ordered = table if isinstance(table, OrderedTable) else in_order(table)
+        c_table = _c_table(ordered)
+        c_table.row = ffi.NULL if ordered.row is None else ffi.from_buffer("int32_t[]", ordered.row)
+        c_table.peak = ffi.from_buffer("float[]", ordered.peak)
+        return cls(c_table, ordered)
 
 
 def _closeness_decides(table: ScoreTable) -> bool:
@@ -48,22 +72,17 @@ def _closeness_decides(table: ScoreTable) -> bool:
     return len(own) > 0 and float(np.maximum(table.c[:CLOSENESS], 0.0).sum()) > float(own.std())
 
 
-def _laid_out(table: ScoreTable, row: NDArray[np.int32] | None, base: Floats, rest: Floats, v: Floats) -> Ordered:
+def _peaks(table: ScoreTable, without: int) -> Floats:
+    peak = np.empty(len(table.base), dtype=np.float32)
+    lib.tf_peaks(_c_table(table), without, ffi.from_buffer("float[]", peak))
+    return peak
+
+
+def _c_table(table: ScoreTable | OrderedTable) -> Any:
+    """The C struct without an order; `table` must outlive it."""
     c_table = ffi.new("tf_table *")
-    c_table.entries = len(base)
-    c_table.row = ffi.NULL if row is None else ffi.from_buffer("int32_t[]", row)
-    c_table.base, c_table.rest = ffi.from_buffer("float[]", base), ffi.from_buffer("float[]", rest)
-    c_table.v = ffi.from_buffer("float[]", v)
+    c_table.entries = len(table.base)
+    c_table.base, c_table.rest = ffi.from_buffer("float[]", table.base), ffi.from_buffer("float[]", table.rest)
+    c_table.v = ffi.from_buffer("float[]", table.v)
     c_table.c, c_table.l = table.c.tolist(), table.lower.ravel().tolist()
-    return Ordered(c_table, (base, rest, v) if row is None else (base, rest, v, row))
-
-
-def _with_peaks(ordered: Ordered, without: int, base: Floats) -> Ordered:
-    peak = np.empty(len(base), dtype=np.float32)
-    lib.tf_peaks(ordered.c_table, without, ffi.from_buffer("float[]", peak))
-    return _pointing(ordered, peak)
-
-
-def _pointing(ordered: Ordered, peak: Floats) -> Ordered:
-    ordered.c_table.peak = ffi.from_buffer("float[]", peak)
-    return Ordered(ordered.c_table, (*ordered.arrays, peak))
+    return c_table
