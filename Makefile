@@ -1,11 +1,11 @@
 # Everything here works on a clean clone: each target installs what it lacks and skips what is there.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint bench bench-peers soak lock demo-mysql environment runtime servers
+.PHONY: help serve test check lint bench bench-peers reload-under-load soak lock demo-mysql environment runtime servers
 
 bin := .venv/bin
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: runtime  ## Install what the service needs, start it on http://127.0.0.1:8000
 	@exec $(bin)/talentfeed serve
@@ -29,6 +29,9 @@ bench-peers: environment  ## The same with other libraries beside it, installed 
 	@test -d .venv-peers || python3 -m venv .venv-peers
 	@.venv-peers/bin/pip install --quiet contextualbandits mabwiser vowpalwabbit
 	@$(bin)/python -m benchmarks scoring
+
+reload-under-load: environment  ## Four minutes of feeds over ten reloads with 1, 2 and 4 workers; fails on a broken promise
+	@$(bin)/python -m benchmarks.reload_under_load
 
 lock: environment  ## Resolve the dependencies anew and write requirements/*.lock
 	@scripts/lock.sh

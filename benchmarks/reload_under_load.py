@@ -3,21 +3,29 @@
 The whole service runs (supervisor, work process, builder, workers), embedded, on this machine, and the client with it.
 Before every build each video's description is changed, so an answer shows which snapshot every item came from. Idle and
 building moments alternate in one run; their 99th percentiles are compared.
+
+`python -m benchmarks.reload_under_load` (`make reload-under-load`) exits with 1 when a promise is broken, and names it.
 """
 
 import sqlite3
+import sys
 import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.measure import Result
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.measure import Result, machine
+from benchmarks.promises import Promise, verdict
 from tests.api.server import Server
 from tests.support.load import Answer, Load
 
 RATE, RELOADS, SECONDS, LEAD_IN = 200.0, 10, 60.0, 5.0
-SWITCH_SECONDS = 2.0
+SWITCH_SECONDS, IDLE_RATIO = 2.0, 2.0
+WORKERS = (1, 2, 4)
 
 
 @dataclass(slots=True)
@@ -50,6 +58,10 @@ class Run:
         return [
             a for begin, end, name in spans for a in self.load.answers if begin <= a.at < end and a.snapshot_id != name
         ]
+
+    def slowest_switch(self) -> float:
+        """Seconds from the pointer's move to the last worker's switch, in the slowest round."""
+        return max((one.switched - one.moved for one in self.rounds), default=float("nan"))
 
     def percentile(self, q: float, building: bool) -> float:
         """Milliseconds; of the requests due during a build and its switch, or of all others after the lead-in."""
@@ -98,17 +110,46 @@ def reloaded(server: Server, mark: str) -> Round:
 
 def run() -> list[Result]:
     """With 1, 2 and 4 workers."""
-    return [line for workers in (1, 2, 4) for line in lines(measured(workers))]
+    return [line for workers in WORKERS for line in lines(measured(workers))]
 
 
 def lines(run: Run) -> list[Result]:
     """The figures of one run."""
-    who = f"{run.workers} worker" + "s" * (run.workers > 1)
+    who = _who(run)
     idle, building = run.percentile(99, building=False), run.percentile(99, building=True)
-    slowest = max(one.switched - one.moved for one in run.rounds) * 1000
     counts = f"{len(run.load.failed())} failed, {len(run.mixed())} mixed, {len(run.late())} late"
     return [
         Result(f"{who}, {len(run.load.answers):,} feeds at {run.load.rate:g}/s: p99 idle", idle, 0.0, ratio=counts),
         Result(f"{who}: p99 during {len(run.rounds)} reloads", building, 0.0, "twice idle", f"{building / idle:.2f}"),
-        Result(f"{who}: slowest switch after the pointer", slowest, 0.0, "at most 2 s"),
+        Result(f"{who}: slowest switch after the pointer", run.slowest_switch() * 1000, 0.0, "at most 2 s"),
     ]
+
+
+def promises(run: Run) -> list[Promise]:
+    """What was promised of one run."""
+    who, idle = _who(run), run.percentile(99, building=False)
+    return [
+        Promise(f"{who}: failed", len(run.load.failed()), 0),
+        Promise(f"{who}: answers of more than one snapshot", len(run.mixed()), 0),
+        Promise(f"{who}: answers of an old snapshot 2 s after the pointer", len(run.late()), 0),
+        Promise(f"{who}: slowest switch after the pointer", run.slowest_switch(), SWITCH_SECONDS, "s"),
+        Promise(f"{who}: p99 while building", run.percentile(99, building=True), IDLE_RATIO * idle, "ms"),
+    ]
+
+
+def _who(run: Run) -> str:
+    return f"{run.workers} worker" + "s" * (run.workers > 1)
+
+
+def main() -> int:
+    """Run, print the figures, and say which promises were broken: the exit code is 1 then."""
+    runs = [measured(workers) for workers in WORKERS]
+    shown = Table("what", "ms", "promise", "ratio", title=machine())
+    for line in (line for run in runs for line in lines(run)):
+        shown.add_row(line.what, f"{line.median_ms:.3f}", line.promise, line.ratio)
+    Console().print(shown)
+    return verdict([promise for run in runs for promise in promises(run)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
