@@ -23,6 +23,7 @@ from engine.kernel.reference import ReferenceKernel
 from engine.plan import plan
 from engine.pools import explore, fw
 from engine.pools.table import BANDIT_POOLS
+from engine.ready_tables import solved
 from tests.support.worlds import random_world, trained_policy
 
 KERNELS = [CompiledKernel, ReferenceKernel]
@@ -44,9 +45,8 @@ def test_scores_are_the_bandits_bound_plus_the_pools_bonuses(engine, pool, user)
     features[:, VIDEO_COLUMNS] = world.video_features.T
     features[:, PAIR_COLUMNS] = sheet.pair_features(rows)
     formula = engine.formulas[pool.name]
-    bound = upper_confidence_bound(
-        engine.models[pool.name], scaled(features), world.video_id, alpha=formula.alpha, beta=formula.beta
-    )
+    model = solved(engine.policy, engine.config, pool.name)
+    bound = upper_confidence_bound(model, scaled(features), world.video_id, alpha=formula.alpha, beta=formula.beta)
     expected = bound + features @ formula.bonus + formula.fresh * world.video_fresh
     assert ranked.complete
     assert set(ranked.rows) == set(np.flatnonzero(pool.admits(world)))
