@@ -1,15 +1,23 @@
 """The folder of all snapshots and the one small file, `CURRENT`, that says which is served."""
 
 import logging
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from data.snapshot_files import ID, Arrays, Snapshot, SnapshotError, read_manifest, replace_text, write
+from data.snapshot_files import (
+    ID,
+    Arrays,
+    Snapshot,
+    SnapshotError,
+    discard,
+    read_manifest,
+    replace_text,
+    sweep,
+    write,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -104,12 +112,8 @@ class SnapshotStore:
         """
         doomed = tuple(identity for identity in self._by_worth(max(keep, 1)) if identity != self.current_id())
         for identity in doomed:
-            gone = self.folder / f"gone.tmp-{os.getpid()}-{identity}"
-            (self.folder / identity).rename(gone)
-            shutil.rmtree(gone, ignore_errors=True)
-        for path in self.folder.glob("*.tmp-*"):
-            if not _alive(path.name):
-                shutil.rmtree(path, ignore_errors=True)
+            discard(self.folder / identity)
+        sweep(self.folder)
         return doomed
 
     def _by_worth(self, keep: int) -> tuple[str, ...]:
@@ -137,9 +141,3 @@ def _info(manifest: Mapping[str, Any], current: str | None) -> SnapshotInfo:
     size = sum(entry["bytes"] for entry in manifest["arrays"].values())
     same = manifest["id"] == current
     return SnapshotInfo(manifest["id"], manifest["created_at"], manifest["order"], size, same, manifest["details"])
-
-
-def _alive(name: str) -> bool:
-    """Whether the process in the name of a folder under construction still runs."""
-    process = name.partition(".tmp-")[2].split("-")[0]
-    return process.isdigit() and Path(f"/proc/{process}").exists()

@@ -75,24 +75,24 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def write(folder: Path, arrays: Arrays, details: Mapping[str, object]) -> str:
+def write(folder: Path, arrays: Arrays, details: Mapping[str, object], name: str | None = None) -> str:
     """Write a new snapshot below `folder` and give its id.
 
-    `details` must be plain JSON values; its `as_of` (ISO 8601) gives the id its time, the content the rest. Arrays of
+    `details` must be plain JSON values; its `as_of` (ISO 8601) gives the id its time, the content the rest. Arrays that
+    are known by what they were computed from get their id as `name`; it must be free, and takes no number. Arrays of
     Python objects are refused (`ValueError`). Raises `SnapshotError` naming the file when the disk refuses; nothing is
     left behind then.
     """
-    for name, array in arrays.items():
-        if not NAME.fullmatch(name) or array.dtype.hasobject:
-            raise ValueError(f"array {name!r} of type {array.dtype} cannot be in a snapshot")
-    folder.mkdir(parents=True, exist_ok=True)
+    for array_name, array in arrays.items():
+        if not NAME.fullmatch(array_name) or array.dtype.hasobject:
+            raise ValueError(f"array {array_name!r} of type {array.dtype} cannot be in a snapshot")
     building = folder / f"building.tmp-{os.getpid()}-{os.urandom(4).hex()}"
     try:
         with naming(building):
-            building.mkdir()
-        entries = {name: _write_array(building / f"{name}.npy", array) for name, array in arrays.items()}
-        order = _next_order(folder)
-        identity = _identity(order, entries, details)
+            building.mkdir(parents=True)
+        entries = {one: _write_array(building / f"{one}.npy", array) for one, array in arrays.items()}
+        order = 0 if name else _next_order(folder)
+        identity = name or _identity(order, entries, details)
         manifest = {"format": FORMAT, "id": identity, "order": order, "created_at": details["as_of"]}
         content = json.dumps(manifest | {"details": dict(details), "arrays": entries}, indent=1).encode()
         _write_bytes(building / "manifest.json", content)
@@ -105,6 +105,21 @@ def write(folder: Path, arrays: Arrays, details: Mapping[str, object]) -> str:
         shutil.rmtree(building, ignore_errors=True)
         raise
     return identity
+
+
+def discard(path: Path) -> None:
+    """Remove a snapshot's folder: under its name it is there whole or not at all. Raises OSError."""
+    gone = path.with_name(f"gone.tmp-{os.getpid()}-{path.name}")
+    path.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that have died were writing or removing."""
+    for path in folder.glob("*.tmp-*"):
+        process = path.name.partition(".tmp-")[2].split("-")[0]
+        if not (process.isdigit() and Path(f"/proc/{process}").exists()):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:
