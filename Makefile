@@ -1,6 +1,6 @@
 # Everything here works on a clean clone: each target installs what it lacks and skips what is there.
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint bench bench-peers reload-under-load soak lock demo-mysql environment runtime servers
+.PHONY: help serve test check lint bench bench-peers bench-compare bench-curves bench-baseline reload-under-load soak lock demo-mysql environment runtime servers
 
 bin := .venv/bin
 
@@ -22,13 +22,22 @@ lint: environment
 	$(bin)/mypy
 	$(bin)/lint-imports
 
-bench: environment  ## Run the benchmarks and print their table
+bench: environment servers  ## Run the benchmarks and print their table, beside benchmarks/baseline.json
 	@$(bin)/python -m benchmarks
 
 bench-peers: environment  ## The same with other libraries beside it, installed into .venv-peers
 	@test -d .venv-peers || python3 -m venv .venv-peers
 	@.venv-peers/bin/pip install --quiet contextualbandits mabwiser vowpalwabbit
 	@$(bin)/python -m benchmarks scoring
+
+bench-compare: environment  ## These files against the baseline's commit (AGAINST=ref), in pairs; fails when slower
+	@$(bin)/python -m benchmarks compare $(if $(AGAINST),--against $(AGAINST))
+
+bench-curves: environment servers  ## Measure the curves of docs/performance.md anew and draw them: half an hour
+	@$(bin)/python -m benchmarks curves
+
+bench-baseline: environment servers  ## Measure benchmarks/baseline.json anew, on a machine that does nothing else
+	@$(bin)/python -m benchmarks --save
 
 reload-under-load: environment  ## Four minutes of feeds over ten reloads with 1, 2 and 4 workers; fails on a broken promise
 	@$(bin)/python -m benchmarks.reload_under_load

@@ -1,34 +1,83 @@
-"""Run the benchmarks: `make bench`, or `python -m benchmarks [name ...]` (the long ones run by name alone)."""
+"""Run the benchmarks: `make bench`, or `python -m benchmarks [name ...]` (the long ones run by name alone).
 
+`python -m benchmarks --save` measures anew what benchmarks/baseline.json holds; `compare` and `curves` are commands of
+their own (`python -m benchmarks compare --help`).
+"""
+
+import argparse
 import importlib
+import json
+import subprocess
 import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import baseline, trees
 from benchmarks.measure import Result, machine
 
 MODULES = ("engine_feed", "scoring", "scale", "activity", "load", "http", "memory", "reload_under_load")
 BY_NAME_ALONE = {"reload_under_load"}  # takes four minutes
+COMMANDS = ("compare", "curves")
+IN_BASELINE = ("engine_feed", "scoring", "scale", "http")
+RUNS = 7
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Run the named modules, or all but the long ones. Returns the exit code; 2 for a name that is not there."""
-    unknown = [name for name in names if name not in MODULES]
-    if unknown:
-        print(f"no benchmark {unknown[0]!r}: there are {', '.join(MODULES)}", file=sys.stderr)
+    if arguments and arguments[0] in COMMANDS:
+        return int(importlib.import_module(f"benchmarks.{arguments[0]}").main(arguments[1:]))
+    wanted = parser().parse_args(arguments)
+    if unknown := [name for name in wanted.name if name not in MODULES]:
+        print(f"no benchmark {unknown[0]!r}: there are {', '.join((*MODULES, *COMMANDS))}", file=sys.stderr)
         return 2
-    wanted = names or [name for name in MODULES if name not in BY_NAME_ALONE]
-    results = [result for name in wanted for result in importlib.import_module(f"benchmarks.{name}").run()]
-    Console().print(table(results))
+    if wanted.save:
+        return save(wanted.name or list(IN_BASELINE))
+    names = wanted.name or [name for name in MODULES if name not in BY_NAME_ALONE]
+    results = [result for name in names for result in importlib.import_module(f"benchmarks.{name}").run()]
+    if wanted.json:
+        wanted.json.write_text(json.dumps([asdict(result) for result in results]))
+    Console(width=None if sys.stdout.isatty() else 150).print(table(results))
     return 0
 
 
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    made.add_argument("name", nargs="*", help=f"one of {', '.join(MODULES)}")
+    made.add_argument("--save", action="store_true", help=f"write the baseline from {RUNS} runs")
+    made.add_argument("--json", type=Path, help="write the results there too")
+    return made
+
+
+def save(names: list[str]) -> int:
+    """Write the baseline from several runs, each in a process of its own."""
+    if trees.changed():
+        print("files differ from the last commit: the baseline names a commit that is not quite this", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [one_run(names, Path(folder) / "results.json") for _ in range(RUNS)]
+    baseline.save(baseline.of_runs(runs, trees.commit_of("HEAD"), machine()))
+    return 0
+
+
+def one_run(names: list[str], path: Path) -> list[Result]:
+    """The results of one run in a fresh process. Raises CalledProcessError when it fails."""
+    subprocess.run([sys.executable, "-m", "benchmarks", *names, "--json", str(path)], cwd=trees.ROOT, check=True)
+    return [Result(**result) for result in json.loads(path.read_text())]
+
+
 def table(results: list[Result]) -> Table:
-    """The results with the machine they ran on."""
-    shown = Table("what", "median ms", "10 % below", "promise", "ratio", title=machine())
+    """The results with the machine they ran on, and what the baseline says of them."""
+    known = baseline.load_or_none()
+    where = "" if known.machine == machine() else f", taken on {known.machine}"
+    title = f"{machine()}\nbaseline: {known.commit[:12]}{where}"
+    shown = Table("what", "median ms", "10 % below", "promise", "ratio", "beside the baseline", title=title)
     for result in results:
-        shown.add_row(result.what, f"{result.median_ms:.3f}", f"{result.tenth_ms:.3f}", result.promise, result.ratio)
+        times = f"{result.median_ms:.3f}", f"{result.tenth_ms:.3f}"
+        shown.add_row(result.what, *times, result.promise, result.ratio, known.mark(result))
     return shown
 
 

@@ -72,6 +72,8 @@ def told(pairs: list[tuple[Round, Round]], paced: http_load.Outcome, half: float
             *times(feed),
             "50 %, 3,000/s",
             f"{share:.0%} of the constant body ({ratios[0]:.0%} to {ratios[-1]:.0%}), {rate:,.0f}/s",
+            "http_processor",
+            statistics.median(served.cpu_ms / constant.cpu_ms for constant, served in pairs),
         ),
         Result(f"its latency at {half:,.0f}/s", paced.percentile(50), paced.percentile(10)),
         Result(f"99th percentile at {half:,.0f}/s", paced.percentile(99), paced.percentile(10), "at most 5 ms"),
