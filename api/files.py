@@ -1,7 +1,9 @@
 """Small JSON files that the processes of one service share; each is replaced whole, so none is ever half read."""
 
 import fcntl
+import math
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,15 +30,30 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file while inside; waits for others. The lock falls with the process."""
+def locked(path: Path, seconds: float = math.inf) -> Iterator[None]:
+    """Hold the lock file while inside; waits for others, so long at most. The lock falls with the process.
+
+    Raises OSError, and TimeoutError, which is one, when another process does not let go in time.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor, path, seconds)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path, seconds: float) -> None:
+    limit = time.monotonic() + seconds
+    while seconds < math.inf:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > limit:
+                raise TimeoutError(f"{path}: another process has held it for {seconds:.0f} s") from None
+            time.sleep(0.01)
+    return fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def try_lock(path: Path) -> int | None:

@@ -18,8 +18,10 @@ from typing import Any
 from api import heap, metrics, services
 from api.heartbeats import Heartbeats
 from api.reloads import Reloads
+from api.score_tables import ScoreTables
 from api.settings import ServiceSettings
 from data.snapshot import SnapshotError, SnapshotStore
+from engine.bandit.policy import Policy
 from engine.engine import Engine
 from engine.feed_types import FeedRequest
 from engine.world import World
@@ -38,6 +40,7 @@ class Runtime:
         self.settings, self.snapshots, self.policies = settings, snapshots, policies
         self.heartbeats = Heartbeats(settings.data_dir / "workers")
         self.reloads = Reloads(settings.data_dir / "reloads")
+        self.tables = ScoreTables(settings.data_dir / "tables", policies, settings.engine)
         self.engine: Engine | None = None
         self.draining = self.warming = False
         self.generation, self.switched_at = 0, 0.0
@@ -138,7 +141,8 @@ class Runtime:
             elif pointers[1] == self._pointers[1]:
                 self._refuse(pointers, _stale(pointers[0], world.snapshot_id), pointers == self._refused)
                 return
-        engine = Engine(world, self.policies.load_current(), self.settings.engine)
+        taken = self.tables.take(world, pointers[1])
+        engine = Engine(world, Policy(taken.version, {}, ()), self.settings.engine, tables=taken.tables)
         engine.render(engine.feed(FeedRequest(user_id=0, seed=0)))  # nobody should be the first; a mistake shows here
         self.as_of = datetime.fromisoformat(str(world.details["as_of"]))
         known, self._world = self._world, world
@@ -160,7 +164,8 @@ class Runtime:
         self.heartbeats.beat(
             "serve", parent=self._parent, started_at=self._started, snapshot_id=self.snapshot_id,
             policy_version=self.policy_version, generation=self.generation, switched_at=self.switched_at,
-            history=self.history, ready=self.ready, draining=self.draining, problem=self.problem,
+            history=self.history, ready=self.ready, draining=self.draining,
+            problem="; ".join(filter(None, (self.problem, self.tables.problem))),
         )  # fmt: skip
 
     def _end_without_parent(self) -> None:
