@@ -1,7 +1,8 @@
-"""`python -m api.builder <reload id>`: one build in its own process; no worker shares its memory or GIL.
+"""`python -m api.builder <reload id> <parent>`: one build in its own process; no worker shares its memory or GIL.
 
 Load, clean, build, publish, prune; every step and the result are written into the reload's record. Exit code 1 and the
-record's `error` say what went wrong; a failed build leaves the served snapshot as it is.
+record's `error` say what went wrong; a failed build leaves the served snapshot as it is. When its parent dies it ends
+too, because the request is told as failed then.
 """
 
 import argparse
@@ -15,12 +16,13 @@ from dataclasses import fields
 from typing import Any
 
 from api import services
+from api.children import end_with
 from api.files import locked
-from api.reloads import Reloads
+from api.reloads import GivenUpError, Reloads, told
 from api.settings import ServiceSettings, SettingsError, load
 from data.checks import clean
 from data.compare import Limits, compare
-from data.snapshot import SnapshotError, SnapshotStore
+from data.snapshot import Arrays, SnapshotError, SnapshotStore
 from data.sources.base import LoadError
 from engine.build import build
 
@@ -37,33 +39,48 @@ class Build:
         self._seconds: dict[str, float] = {}
 
     def run(self) -> None:
-        """Build and publish; the record says how it went. Raises LoadError, SnapshotError or OSError."""
+        """Build and publish; the record says how it went. Raises LoadError, SnapshotError, GivenUpError or OSError."""
+        store = services.snapshots(self._settings)
         with (
             locked(self._settings.data_dir / "build.lock"),
             services.source(self._settings) as source,
         ):
-            self._reloads.update(self._id, state="loading")
+            self._reloads.advance(self._id, "loading")
             with self._timed("load"):
                 raw = source.load()
-            self._reloads.update(self._id, state="building")
+            self._reloads.advance(self._id, "building")
             with self._timed("clean"):
-                store = services.snapshots(self._settings)
                 before = self._details_before(store, raw.source)
                 tables = clean(raw, before.get("quarantine"))
                 del raw
                 profile = compare(tables, before.get("profile"), self._limits())
             with self._timed("compute"):
                 arrays, details = build(tables, self._settings.engine)
-            with self._timed("write"):
-                identity = store.publish(arrays, {**details, "profile": profile})
-        self._report(identity, details)
-        store.prune(self._settings.keep_snapshots)
-        self._reloads.prune()
+            self._publish(store, arrays, {**details, "profile": profile})
+        self._tidy(store)
 
     def fail(self, reason: str) -> None:
         """Write down why nothing was published."""
-        self._reloads.update(self._id, state="failed", error=reason)
         logger.error("reload %s failed: %s", self._id, reason)
+        try:
+            self._reloads.settle(self._id, services.snapshots(self._settings), state="failed", error=reason)
+        except OSError as error:
+            logger.error("DATA_DIR: the record of reload %s cannot be written: %s", self._id, error)
+
+    def _publish(self, store: SnapshotStore, arrays: Arrays, details: Mapping[str, Any]) -> None:
+        """Move the pointer and say so. The snapshot names its reload, in case nobody is left to say so."""
+        with self._reloads.publishing(self._id):
+            with self._timed("write"):
+                identity = store.publish(arrays, {**details, "reload_id": self._id})
+            self._report(identity, details)
+
+    def _tidy(self, store: SnapshotStore) -> None:
+        """Remove what is too old. The new data are in use by now, whatever comes of this."""
+        try:
+            store.prune(self._settings.keep_snapshots)
+            self._reloads.prune()
+        except OSError as error:
+            logger.error("old snapshots stay: %s", error)
 
     def _details_before(self, store: SnapshotStore, source: str) -> Mapping[str, Any]:
         """What is known of the served snapshot's tables; nothing when there is none, or it is another database's."""
@@ -74,8 +91,8 @@ class Build:
         return Limits(**{field.name: getattr(self._settings, f"max_{field.name}") for field in fields(Limits)})
 
     def _report(self, identity: str, details: Mapping[str, Any]) -> None:
-        result = {key: details[key] for key in ("as_of", "source", "counts", "quarantine") if key in details}
-        self._reloads.update(self._id, state="published", snapshot_id=identity, seconds=self._seconds, **result)
+        record = {"state": "published", "snapshot_id": identity, "seconds": self._seconds, **told(details)}
+        self._reloads.update(self._id, **record)
         logger.info("snapshot %s published; seconds: %s", identity, self._seconds)
 
     @contextlib.contextmanager
@@ -89,7 +106,9 @@ def main() -> int:
     """Run one build; the exit code."""
     arguments = argparse.ArgumentParser(prog="api.builder")
     arguments.add_argument("reload_id")
+    arguments.add_argument("parent", type=int, help="pid of the process that asks for the build")
     given = arguments.parse_args()
+    end_with(given.parent)
     try:
         settings = load()
     except SettingsError as error:
@@ -100,6 +119,9 @@ def main() -> int:
     job = Build(settings, given.reload_id)
     try:
         job.run()
+    except GivenUpError as error:
+        logger.error("nothing is published: %s", error)
+        return 1
     except (LoadError, SnapshotError, OSError, ValueError) as error:
         job.fail(str(error))
         return 1

@@ -1,8 +1,12 @@
 """The supervisor's children: each started again when it dies, ever more slowly when it dies early."""
 
+import ctypes
 import logging
+import os
+import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from api.settings import child_environment
@@ -10,6 +14,7 @@ from api.settings import child_environment
 logger = logging.getLogger(__name__)
 STEADY_SECONDS = 30.0
 LONGEST_PAUSE = 15.0
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 @dataclass(slots=True, eq=False)
@@ -68,3 +73,11 @@ def await_end(children: list[Child], seconds: float) -> None:
             logger.error("%s did not end in %.0f s and is killed", child.name, seconds)
             child.process.kill()
             child.process.wait()
+
+
+def end_with(parent: int) -> None:
+    """Let Linux kill this process as soon as its parent, of that pid, has ended, by whatever."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        raise SystemExit(f"the parent, process {parent}, is gone")

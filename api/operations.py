@@ -7,13 +7,13 @@ from typing import Any
 from api.errors import ProblemError
 from api.files import read_json
 from api.heartbeats import Heartbeats
+from api.reloads import told
 from api.runtime import Runtime
 from data.snapshot import SnapshotError, SnapshotInfo
 
 WAIT_STEP = 0.1
 GRACE_SECONDS = 30.0
 WORK_SECONDS = 5.0
-DETAILS = ("as_of", "source", "counts", "quarantine")
 
 
 class Operations:
@@ -84,7 +84,7 @@ class Operations:
         return {
             "status": "starting" if runtime.engine is None else "degraded" if problems else "ok",
             "environment": self._settings.environment,
-            "snapshot": {"id": runtime.snapshot_id, "age_seconds": runtime.snapshot_age(), **self._served()},
+            "snapshot": {"id": runtime.snapshot_id, "age_seconds": runtime.snapshot_age(), **told(runtime.details)},
             "policy_version": runtime.policy_version,
             "workers": workers,
             "work": {
@@ -94,12 +94,8 @@ class Operations:
             "problems": problems,
         }
 
-    def _served(self) -> dict[str, Any]:
-        details = self._runtime.details
-        return {key: details[key] for key in DETAILS if key in details}
-
 
 def describe(info: SnapshotInfo) -> dict[str, Any]:
     """A snapshot for people and machines."""
-    details = {key: info.details[key] for key in DETAILS if key in info.details}
-    return {"id": info.id, "created_at": info.created_at, "bytes": info.bytes, "current": info.current, **details}
+    found = {"id": info.id, "created_at": info.created_at, "bytes": info.bytes, "current": info.current}
+    return {**found, **told(info.details)}

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from types import FrameType
 from typing import Any
@@ -36,12 +37,13 @@ class Work:
         self._settings = settings
         self._heartbeats = Heartbeats(settings.data_dir / "workers")
         self._reloads = Reloads(settings.data_dir / "reloads")
-        self._schedule = Schedule(settings, services.snapshots(settings), self._reloads)
+        self._snapshots = services.snapshots(settings)
+        self._schedule = Schedule(settings, self._snapshots, self._reloads)
         self._tunnels: dict[str, Tunnel] = {}
         self._keeper: Keeper | None = None
         self._builder: subprocess.Popen[bytes] | None = None
         self._building, self._begun, self._problem = "", 0.0, ""
-        self._stopping, self._disk_problem = False, ""
+        self._stopping, self._settled, self._disk_problem = False, False, ""
         self._parent = os.getppid()
 
     def run(self) -> int:
@@ -51,7 +53,6 @@ class Work:
         metrics_files.reserve(self._settings.data_dir / "metrics", os.getpid())
         if not self._wait_for_lock():
             return 0
-        self._reloads.abandon("the process that built it ended; ask again")
         self._tunnels = services.tunnels(self._settings)
         self._keeper = Keeper(self._settings, self._tunnels.get("mysql"))
         self._keeper.start()
@@ -89,6 +90,9 @@ class Work:
 
     def _step(self) -> None:
         """Take note of a finished build, ask for one that is due, start the next."""
+        if not self._settled:
+            self._reloads.settle_all(self._snapshots, "the process that built it ended; ask again")
+            self._settled = True
         self._reap()
         if self._builder is None:
             self._schedule.ask_if_due()
@@ -100,7 +104,7 @@ class Work:
             self._stopping = True
 
     def _spawn(self, identity: str) -> None:
-        command = [sys.executable, "-m", "api.builder", identity]
+        command = [sys.executable, "-m", "api.builder", identity, str(os.getpid())]
         self._builder = subprocess.Popen(command, env=child_environment(**ONE_THREAD), start_new_session=True)
         lower(self._builder.pid)
         self._building, self._begun = identity, time.monotonic()
@@ -116,12 +120,12 @@ class Work:
                 logger.error("the build of reload %s takes too long and is ended", self._building)
                 self._builder.kill()
             return
-        if code not in (0, 1):
-            self._reloads.update(self._building, state="failed", error=f"the builder ended with {code}")
-        record = self._reloads.get(self._building) or {}
-        self._problem = "" if code == 0 else f"the last reload failed: {record.get('error')}"
-        self._schedule.built(code == 0)
-        metrics.builds.labels("published" if code == 0 else "failed").inc()
+        reason = f"the builder ended with {code}"
+        record = self._reloads.settle(self._building, self._snapshots, state="failed", error=reason)
+        published = record.get("state") == "published"
+        self._problem = "" if published else f"the last reload failed: {record.get('error')}"
+        self._schedule.built(published)
+        metrics.builds.labels("published" if published else "failed").inc()
         metrics.build_seconds.set(seconds)
         self._builder = None
 
@@ -144,11 +148,12 @@ class Work:
         self._stopping = True
 
     def _close(self) -> None:
-        """Flush what waits; a build under way is given up, as nothing of it is visible yet, and asked for anew."""
+        """Flush what waits; a build under way is given up, unless it has just published, and asked for anew."""
         if self._builder:
             self._builder.terminate()
             self._builder.wait()
-            self._reloads.update(self._building, state="requested")
+            with suppress(OSError):  # of a full disk; the next work process settles it then
+                self._reloads.settle(self._building, self._snapshots, state="requested")
         if self._keeper:
             self._keeper.stop()
         for tunnel in self._tunnels.values():

@@ -1,5 +1,6 @@
 """`talentfeed reload`."""
 
+import os
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from api import services
 from api.commands.common import CommandError, Json, say, say_json, settings
 from api.heartbeats import Heartbeats
 from api.reloads import FINISHED, Reloads
@@ -25,7 +27,7 @@ def reload(
     reloads, heartbeats = Reloads(read.data_dir / "reloads"), Heartbeats(read.data_dir / "workers")
     identity = reloads.request("command line")
     if not heartbeats.alive("work"):
-        _build_here(reloads, identity)
+        _build_here(read, reloads, identity)
     elif not wait:
         say_json({"reload_id": identity}) if json else say(f"asked for: reload {identity}")
         return
@@ -40,13 +42,12 @@ def reload(
         say(f"snapshot {record['snapshot_id']} {state}: {counts}")
 
 
-def _build_here(reloads: Reloads, identity: str) -> None:
+def _build_here(settings: ServiceSettings, reloads: Reloads, identity: str) -> None:
     reloads.update(identity, state="starting")
-    code = subprocess.run(
-        [sys.executable, "-m", "api.builder", identity], stdout=subprocess.DEVNULL, check=False
-    ).returncode
-    if code not in (0, 1):
-        reloads.update(identity, state="failed", error=f"the builder ended with {code}")
+    words = [sys.executable, "-m", "api.builder", identity, str(os.getpid())]
+    code = subprocess.run(words, stdout=subprocess.DEVNULL, check=False).returncode
+    reason = f"the builder ended with {code}"
+    reloads.settle(identity, services.snapshots(settings), state="failed", error=reason)
 
 
 def _wait(
