@@ -13,6 +13,7 @@ from api import identifiers, metrics
 from api.errors import ProblemError
 from api.runtime import Runtime
 from api.schemas import FeedBody
+from engine.config import POOL_NAMES
 from engine.engine import Engine
 from engine.feed_types import Feed, FeedRequest
 from tracking.tracker import Tracker
@@ -86,12 +87,11 @@ def write(engine: Engine, feed: Feed, served: Served, degraded: list[str]) -> by
         "policy_version": feed.policy_version,
         "seed": feed.seed,
         "served_at": moment(served.at),
-        "mix_ids": [f"{item.kind}:{item.id}" for item in feed.items],
+        "mix_ids": feed.names,
     }
     relaxed = [{"position": entry.position, "rule": entry.rule} for entry in feed.relaxed]
     tail = {"relaxed": relaxed, "short": feed.short, "degraded": degraded}
-    items = b",".join(engine.render(feed))
-    return b"".join((orjson.dumps(head)[:-1], b',"items":[', items, b"],", orjson.dumps(tail)[1:]))
+    return b"".join((orjson.dumps(head)[:-1], b',"items":', engine.render(feed), b",", orjson.dumps(tail)[1:]))
 
 
 def moment(when: datetime) -> str:
@@ -102,8 +102,8 @@ def moment(when: datetime) -> str:
 def count(feed: Feed, degraded: list[str]) -> None:
     """Into the metrics."""
     tally = metrics.tally
-    for pool, number in Counter([item.pool for item in feed.items]).items():
-        tally.count(metrics.feed_items, pool, by=number)
+    for pool, number in Counter(feed.slate["pool"].tolist()).items():
+        tally.count(metrics.feed_items, POOL_NAMES[pool], by=number)
     for entry in feed.relaxed:
         tally.count(metrics.relaxations, entry.rule)
     if feed.short:

@@ -43,34 +43,6 @@ def assemble(board: Board, slots: list[Slot]) -> tuple[list[Placed], list[Relaxa
     return placed, relaxed
 
 
-def draft(board: Board, slots: list[Slot]) -> list[Placed] | None:
-    """The same items in one call of the kernel, for a feed in which no rule has to give way; None for any other.
-
-    After None the board is used up: close it and assemble on a new one.
-    """
-    config, names = board.config, list(dict.fromkeys(slot.pool for slot in slots))
-    sources = [source for name in names if (source := POOLS[name].source(config)) is not None]
-    if len(sources) < len(names):
-        return None
-    index = {name: at for at, name in enumerate(names)}
-    drafted = board.draft(tuple(sources), bytes(index[slot.pool] for slot in slots), bytes(s.turned for s in slots))
-    if drafted is None:
-        return None
-    answers = zip(slots, drafted.rows, drafted.explored, drafted.scores, drafted.chances, strict=True)
-    return [
-        Placed(
-            slot.pool,
-            slot.pool,
-            "EXPLORE" if explored else slot.pool,
-            POOLS[slot.pool].kind,
-            row,
-            None if explored else score,
-            chance,
-        )
-        for slot, row, explored, score, chance in answers
-    ]
-
-
 def _fill(board: Board, slot: Slot) -> Placed | None:
     """Climb the ladder: at each rung the slot's own pool, then those it borrows from."""
     planned = POOLS[slot.pool]

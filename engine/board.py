@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from engine import randomness
 from engine.config import EngineConfig
 from engine.feed_types import FeedRequest
-from engine.kernel.base import EVERY_FLAG, Draft, Drafted, Floats, Kernel, Ranked, Rows, Source, Viewer
+from engine.kernel.base import EVERY_FLAG, Floats, Kernel, Ranked, Rows, Viewer
+from engine.rules.base import Asked
 from engine.rules.creator_window import CreatorWindow
-from engine.rules.table import FLAGS, RULES, Rung, ladder
+from engine.rules.table import FLAGS, Rung, ladder, refusals
+from engine.world import World
 
 # A list is ranked this much deeper than one slot looks: for what earlier slots and the creators' window take away.
 SPARE_DEPTH = 64
@@ -44,14 +46,14 @@ class Board:
         self.rung: Rung = self.ladder[0]
         self.position = 0
         self.open_videos = kernel.world.videos
-        carried = request.seen.last_creators[max(0, len(request.seen.last_creators) + 1 - config.creator_window) :]
-        rows = [kernel.world.creator_row(creator) for creator in carried]
-        self.creator_window = CreatorWindow(self.sheet.creator_last, config.creator_window, rows)
+        carried = carried_creators(kernel.world, config, request).tolist()
+        self.creator_window = CreatorWindow(self.sheet.creator_last, config.creator_window, carried)
         self.lists: dict[tuple[str, int], Ranked] = {}
-        for rule in RULES:
-            refusal = rule.refuse(request, kernel.world)
-            self._refuse(refusal.videos, FLAGS[rule.name])
-            self.flow_flags[refusal.flows] |= np.uint8(FLAGS[rule.name])
+        for refused in refusals(Asked.of(request, kernel.world)):
+            if refused.flow:
+                self.flow_flags[refused.rows] |= np.uint8(refused.flag)
+            else:
+                self._refuse(refused.rows, refused.flag)
 
     def close(self) -> None:
         """Give the sheet back. Call once, whatever happened."""
@@ -82,27 +84,6 @@ class Board:
             if len(found) == limit or ranked.complete:
                 return Allowed(ranked.rows[found], ranked.scores[found])
             (self.lists[key],) = self.sheet.rank([pool], [4 * len(ranked.rows)], self.rung.mask)
-
-    def draft(self, sources: tuple[Source, ...], slots: bytes, turned: bytes) -> Drafted | None:
-        """Let the kernel fill the whole feed; None where a rule would have to give way."""
-        config, first = self.config, self.ladder[0]
-        return self.sheet.draft(
-            Draft(
-                seed=self.request.seed,
-                sources=sources,
-                ranked={pool: ranked for (pool, mask), ranked in self.lists.items() if mask == first.mask},
-                slots=slots,
-                turned=turned,
-                open_videos=self.open_videos,
-                window=first.window,
-                recent=self.creator_window.recent,
-                explore_rate=config.explore_rate,
-                flow_random=config.fw_random,
-                flow_bonus=config.fw_temporal,
-                flow_flags=self.flow_flags,
-                repeat_flag=FLAGS["no_repeat"],
-            )
-        )
 
     def allowed_flows(self) -> Rows:
         """Rows of the flows that no rule refuses at this slot."""
@@ -149,3 +130,9 @@ class Board:
     def _refuse(self, rows: Rows, flag: int) -> None:
         if len(rows):
             self.open_videos -= self.sheet.mark(rows, flag)
+
+
+def carried_creators(world: World, config: EngineConfig, request: FeedRequest) -> Rows:
+    """Rows of the creators of the session's last items that the window reaches, oldest first; -1 for unknown ones."""
+    last = request.seen.last_creators
+    return world.creator_rows(last[max(0, len(last) + 1 - config.creator_window) :])

@@ -6,6 +6,9 @@ The engine takes one frozen `EngineConfig`; `api.settings` is the only reader of
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+POOL_NAMES = ("VMP", "AU", "NU", "FW", "EXPLORE")
+"""The pools a pattern may name. Feeds and the kernel know each by its place here."""
+
 
 def setting(default: Any, help_text: str, low: float | None = None, high: float | None = None) -> Any:
     """A dataclass field that carries its one-line help and its inclusive bounds for the settings reader."""
@@ -66,9 +69,9 @@ class EngineConfig:
             value, low, high = getattr(self, entry.name), entry.metadata["low"], entry.metadata["high"]
             if low is not None and not low <= value <= high:
                 raise ValueError(f"{entry.name}: {value} is not within {low} to {high}")
-        unknown = [name for name in pattern_of(self.pattern) if name not in ("VMP", "AU", "NU", "FW", "EXPLORE")]
+        unknown = [name for name in pattern_of(self.pattern) if name not in POOL_NAMES]
         if unknown:
-            raise ValueError(f"pattern: {unknown[0]!r} is not one of VMP, AU, NU, FW, EXPLORE")
+            raise ValueError(f"pattern: {unknown[0]!r} is not one of {', '.join(POOL_NAMES)}")
 
 
 def pattern_of(text: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from engine.bandit.policy import Policy
 from engine.bandit.score_table import ScoreTable
 from engine.config import EngineConfig
-from engine.feed import serve
+from engine.feed import Kit, serve, standing
 from engine.feed_types import Feed, FeedRequest
 from engine.kernel.base import Kernel
 from engine.kernel.compiled import CompiledKernel
@@ -48,6 +48,8 @@ class Engine:
             self.kernel: Kernel = make_kernel(world, score_tables(world, policy, config), config.social_like)
         else:
             self.kernel = CompiledKernel(world, tables, config.social_like)
+        drafter = self.kernel.drafter(standing(config))
+        self._kit = Kit(self.kernel, drafter, config, self.formulas, policy.version)
 
     @property
     def snapshot_id(self) -> str:
@@ -56,8 +58,8 @@ class Engine:
 
     def feed(self, request: FeedRequest) -> Feed:
         """Assemble one feed; see `engine.feed`. Never raises for an unknown viewer or an empty catalogue."""
-        return serve(self.kernel, self.config, self.formulas, self.policy.version, request)
+        return serve(self._kit, request)
 
-    def render(self, feed: Feed) -> list[bytes]:
-        """The feed's items as JSON objects, in order."""
+    def render(self, feed: Feed) -> bytes:
+        """The feed's items as a JSON array, in order."""
         return self._renderer.items(feed)

@@ -1,47 +1,98 @@
-"""A request's story in four verbs: plan the slots, gather the viewer and the refusals, rank each pool, assemble."""
+"""A request's story in four verbs: plan the slots, gather the viewer and the refusals, rank each pool, assemble.
+
+The kernel tells the usual story in one call (`draft`); where a rule has to give way, and with the plain kernel always,
+it is told here.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.assemble import Placed, assemble, draft
+from engine.assemble import Placed, assemble
 from engine.bandit.score_table import Formula
-from engine.board import Board
-from engine.config import EngineConfig
+from engine.board import SPARE_DEPTH, Board, carried_creators
+from engine.config import POOL_NAMES, EngineConfig
 from engine.features import DIMENSIONS, PAIR_COLUMNS, VIDEO_COLUMNS
-from engine.feed_types import Feed, FeedItem, FeedRequest, Relaxation
-from engine.kernel.base import Kernel
-from engine.plan import plan
-from engine.pools.table import BANDIT_POOLS
-from engine.reasons import reasons
+from engine.feed_types import SLATE, Feed, FeedRequest, Relaxation
+from engine.kernel.base import Draft, Drafted, Drafter, Kernel, Standing
+from engine.plan import plan, slot_codes
+from engine.pools.table import BANDIT_POOLS, POOLS
+from engine.reasons import CHALLENGE, EXPLORED, code
+from engine.rules.base import Asked
+from engine.rules.table import FLAGS, refusals
 
 BANDIT_NAMES = [pool.name for pool in BANDIT_POOLS]
 
 
-def serve(
-    kernel: Kernel, config: EngineConfig, formulas: dict[str, Formula], policy_version: str, request: FeedRequest
-) -> Feed:
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What every feed of an engine is made with."""
+
+    kernel: Kernel
+    drafter: Drafter | None
+    config: EngineConfig
+    formulas: dict[str, Formula]
+    policy_version: str
+
+
+def standing(config: EngineConfig) -> Standing:
+    """What a drafter has to know of pools and rules."""
+    return Standing(
+        sources=tuple(POOLS[name].source(config) for name in POOL_NAMES),
+        window=config.creator_window,
+        spare=SPARE_DEPTH,
+        repeat_flag=FLAGS["no_repeat"],
+        explore_rate=config.explore_rate,
+        flow_random=config.fw_random,
+        flow_bonus=config.fw_temporal,
+    )
+
+
+def serve(kit: Kit, request: FeedRequest) -> Feed:
     """One feed. The same world, policy, configuration and request give the same feed."""
-    slots = plan(config, request)
-    board = gather(kernel, config, request)
+    drafted, relaxed = draft(kit, request), list[Relaxation]()
+    if drafted is None:
+        drafted, relaxed = assembled(kit, request)
+    return Feed(
+        slate=drafted.slate,
+        features=drafted.features,
+        relaxed=tuple(relaxed),
+        short=len(drafted.slate) < request.size,
+        seed=request.seed,
+        snapshot_id=kit.kernel.world.snapshot_id,
+        policy_version=kit.policy_version,
+    )
+
+
+def draft(kit: Kit, request: FeedRequest) -> Drafted | None:
+    """The whole feed in one call of the kernel, or None where a rule has to give way."""
+    if kit.drafter is None:
+        return None
+    world, config = kit.kernel.world, kit.config
+    asked = Asked.of(request, world)
+    return kit.drafter.draft(
+        Draft(
+            seed=request.seed,
+            user=asked.user,
+            slots=slot_codes(config.pattern, request.size),
+            refused=refusals(asked),
+            carried=carried_creators(world, config, request),
+        )
+    )
+
+
+def assembled(kit: Kit, request: FeedRequest) -> tuple[Drafted, list[Relaxation]]:
+    """The feed slot by slot, and the rules that gave way."""
+    slots = plan(kit.config, request)
+    board = gather(kit.kernel, kit.config, request)
     try:
         rank(board)
-        placed, relaxed = draft(board, slots), list[Relaxation]()
-        if placed is None:
-            board.close()
-            board = gather(kernel, config, request)
-            placed, relaxed = assemble(board, slots)
+        placed, relaxed = assemble(board, slots)
         features = features_of(board, placed)
     finally:
         board.close()
-    return Feed(
-        items=items_of(board, placed, features, formulas),
-        relaxed=tuple(relaxed),
-        short=len(placed) < request.size,
-        seed=request.seed,
-        snapshot_id=kernel.world.snapshot_id,
-        policy_version=policy_version,
-        features=features,
-    )
+    return Drafted(slate_of(board, placed, features, kit.formulas), features), relaxed
 
 
 def gather(kernel: Kernel, config: EngineConfig, request: FeedRequest) -> Board:
@@ -65,35 +116,21 @@ def features_of(board: Board, placed: list[Placed]) -> NDArray[np.float32]:
     return features
 
 
-def items_of(
+def slate_of(
     board: Board, placed: list[Placed], features: NDArray[np.float32], formulas: dict[str, Formula]
-) -> tuple[FeedItem, ...]:
+) -> NDArray[np.void]:
     """Rows become ids, and every item says why it is there."""
     world = board.world
-    identity, creator, fresh = [0] * len(placed), [0] * len(placed), [False] * len(placed)
-    for kind, ids, creators in (
-        ("video", world.video_id, world.video_creator),
-        ("flow", world.flow_id, world.flow_creator),
-    ):
-        at = [index for index, item in enumerate(placed) if item.kind == kind]
-        rows = [placed[index].row for index in at]
-        new = world.video_fresh[rows].tolist() if kind == "video" else [0] * len(rows)
-        found = zip(at, ids[rows].tolist(), world.creator_id[creators[rows]].tolist(), new, strict=True)
-        for index, item_id, creator_id, is_new in found:
-            identity[index], creator[index], fresh[index] = item_id, creator_id, bool(is_new)
-    why = reasons([item.pool for item in placed], features, fresh, formulas)
-    return tuple(
-        FeedItem(
-            position=index + 1,
-            slot=item.slot,
-            pool=item.pool,
-            kind=item.kind,
-            id=identity[index],
-            row=item.row,
-            creator_id=creator[index],
-            score=item.score,
-            propensity=item.propensity,
-            reason=why[index],
-        )
-        for index, item in enumerate(placed)
-    )
+    slate = np.zeros(len(placed), dtype=SLATE)
+    for entry, item, own in zip(slate, placed, features, strict=True):
+        flow = item.kind == "flow"
+        entry["row"], entry["is_flow"], entry["propensity"] = item.row, flow, item.propensity
+        entry["id"] = (world.flow_id if flow else world.video_id)[item.row]
+        entry["creator_id"] = world.creator_id[(world.flow_creator if flow else world.video_creator)[item.row]]
+        entry["score"] = np.nan if item.score is None else item.score
+        entry["pool"], entry["slot"] = POOL_NAMES.index(item.pool), POOL_NAMES.index(item.slot)
+        entry["reason"] = EXPLORED if item.pool == "EXPLORE" else CHALLENGE
+        if item.pool in formulas:
+            formula = formulas[item.pool]
+            entry["reason"] = code(own, formula.bonus, formula.fresh * float(world.video_fresh[item.row]))
+    return slate

@@ -1,10 +1,31 @@
 """What goes into a feed and what comes out of it: plain frozen data, shared with tracking and the API."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
+from math import isnan
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.config import POOL_NAMES
+from engine.reasons import sentence
+
+SLATE = np.dtype(
+    [
+        ("id", "i8"),
+        ("creator_id", "i8"),
+        ("score", "f8"),  # NaN where nothing was scored
+        ("propensity", "f8"),
+        ("row", "i4"),
+        ("is_flow", "u1"),
+        ("pool", "u1"),  # as in POOL_NAMES
+        ("slot", "u1"),
+        ("reason", "u1"),  # as in engine.reasons
+    ],
+    align=True,
+)
+"""A feed's positions as one array: the kernel fills it (`tf_item`) and reads it again to write JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +60,11 @@ class FeedRequest:
     seen: Seen = field(default=NOTHING_SEEN)
 
 
+KINDS = ("video", "flow")
+
+
 class FeedItem(NamedTuple):
-    """One position of a feed. A named tuple, because a feed makes dozens and frozen dataclasses take their time.
+    """One position of a feed, in words.
 
     `slot` is the pool the pattern planned, `pool` the one that filled it; they differ for EXPLORE turns and recorded
     relaxations. `propensity` is the probability, given the features and everything placed before, that this slot
@@ -67,14 +91,45 @@ class Relaxation:
     rule: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Feed:
-    """A finished feed and all that reproduces it. `features` has shape (len(items), 18); a flow's row is zero."""
+    """A finished feed and all that reproduces it.
 
-    items: tuple[FeedItem, ...]
+    `slate` (n,) of `SLATE` holds its positions, `features` (n, 18) float32 what they were scored by; a flow's row is
+    zero. `items` says the same for people and tests: the path of a request reads the arrays.
+    """
+
+    slate: NDArray[Any]
+    features: NDArray[np.float32]
     relaxed: tuple[Relaxation, ...]
     short: bool
     seed: int
     snapshot_id: str
     policy_version: str
-    features: NDArray[np.float32]
+
+    @cached_property
+    def items(self) -> tuple[FeedItem, ...]:
+        """The feed, position by position."""
+        return tuple(
+            FeedItem(
+                position=index + 1,
+                slot=POOL_NAMES[slot],
+                pool=POOL_NAMES[pool],
+                kind=KINDS[is_flow],
+                id=identity,
+                row=row,
+                creator_id=creator,
+                score=None if isnan(score) else score,
+                propensity=propensity,
+                reason=sentence(reason, self.features[index]),
+            )
+            for index, (identity, creator, score, propensity, row, is_flow, pool, slot, reason) in enumerate(
+                self.slate.tolist()
+            )
+        )
+
+    @cached_property
+    def names(self) -> list[str]:
+        """`video:12`, `flow:3`, ..., position by position."""
+        pairs = zip(self.slate["is_flow"].tolist(), self.slate["id"].tolist(), strict=True)
+        return [f"flow:{identity}" if is_flow else f"video:{identity}" for is_flow, identity in pairs]

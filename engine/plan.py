@@ -5,7 +5,7 @@ from itertools import cycle, islice
 from typing import NamedTuple
 
 from engine import randomness
-from engine.config import EngineConfig, pattern_of
+from engine.config import POOL_NAMES, EngineConfig, pattern_of
 from engine.feed_types import FeedRequest
 
 
@@ -25,3 +25,9 @@ def plan(config: EngineConfig, request: FeedRequest) -> list[Slot]:
 @lru_cache
 def _pools(pattern: str, size: int) -> tuple[str, ...]:
     return tuple(islice(cycle(pattern_of(pattern)), size))
+
+
+@lru_cache
+def slot_codes(pattern: str, size: int) -> bytes:
+    """The pools of the slots, a byte each: their places in `POOL_NAMES`."""
+    return bytes(map(POOL_NAMES.index, _pools(pattern, size)))

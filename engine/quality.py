@@ -47,7 +47,7 @@ def report(engine: Engine, viewers: Sequence[int], seed: int) -> QualityReport:
     """Serve one feed to each viewer, seeded from `seed`, and measure them all."""
     feeds = [engine.feed(FeedRequest(user_id=user, seed=seed + i)) for i, user in enumerate(viewers)]
     world = engine.world
-    videos = [np.array([item.row for item in feed.items if item.kind == "video"], dtype=np.int64) for feed in feeds]
+    videos = [feed.slate["row"][feed.slate["is_flow"] == 0].astype(np.int64) for feed in feeds]
     shown = np.concatenate([np.zeros(0, dtype=np.int64), *videos])
     figures = (
         Figure(
@@ -79,7 +79,7 @@ def sample_viewers(world: World, count: int, seed: int) -> list[int]:
 
 
 def _creator_diversity(feed: Feed, window: int) -> float:
-    creators = [item.creator_id for item in feed.items]
+    creators = feed.slate["creator_id"].tolist()
     return _mean([creator not in creators[max(0, i - window + 1) : i] for i, creator in enumerate(creators)])
 
 

@@ -1,11 +1,17 @@
-"""Why an item is there, in words: the largest contribution to its final score, for people and for logs."""
+"""Why an item is there: the largest contribution of its pool's bonuses to the final score, in words.
+
+A reason is a number while the feed is made: a feature's index, or one of the four below. `tf_draft` in C computes the
+same numbers as `code`, `tf_render` joins the same words as `sentence`.
+"""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.bandit.score_table import Formula, no_bonus
-from engine.features import FEATURES
+from engine.features import DIMENSIONS, FEATURES
 
+FRESH, UNDECIDED, EXPLORED, CHALLENGE = range(DIMENSIONS, DIMENSIONS + 4)
 PHRASES: dict[str, str] = {
     "score_engagement": "much watched, liked and rated",
     "score_temporal": "fresh",
@@ -18,34 +24,33 @@ PHRASES: dict[str, str] = {
     "social_signal": "from people you know",
     "skill_rarity": "shows rare skills",
     "random_exploration": "a lucky draw among new videos",
-    "fresh": "new",
 }
-EXPLORED = "exploration: every eligible item has the same chance"
-FLOW = "challenge: recent flows come first"
-NO_BONUS = no_bonus()
-WITHOUT_PREFERENCE = "best estimate of what viewers enjoy"
+WORDS: tuple[str, ...] = (
+    *(f"{PHRASES.get(feature.name, feature.meaning)} ({feature.name} " for feature in FEATURES),
+    "new",
+    "best estimate of what viewers enjoy",
+    "exploration: every eligible item has the same chance",
+    "challenge: recent flows come first",
+)
+"""What is said for each reason; after a feature's words come its value and a closing bracket."""
 
 
-def reasons(
-    pools: list[str], features: NDArray[np.float32], fresh: list[bool], formulas: dict[str, Formula]
-) -> list[str]:
-    """One sentence an item; `features` is (n, 18). Only the pool's own bonuses speak, not the bandit."""
-    if not pools:
-        return []
-    bonus = np.array([formulas[pool].bonus if pool in formulas else NO_BONUS for pool in pools])
+def code(features: NDArray[np.float32], bonus: NDArray[np.float64], fresh: float) -> int:
+    """The reason of a scored video: `features` and `bonus` are (18,), `fresh` is what being new added to its score.
+
+    Only the pool's own bonuses speak, not the bandit.
+    """
     parts = features * bonus
-    best = parts.argmax(axis=1)
-    index = np.arange(len(pools))
-    answers = zip(pools, best.tolist(), parts[index, best].tolist(), features[index, best].tolist(), fresh, strict=True)
-    return [_reason(formulas.get(pool), pool, *answer) for pool, *answer in answers]
+    best = int(parts.argmax())
+    if fresh > parts[best]:
+        return FRESH
+    return UNDECIDED if parts[best] <= 0.0 else best
 
 
-def _reason(formula: Formula | None, pool: str, best: int, part: float, value: float, fresh: bool) -> str:
-    if formula is None:
-        return EXPLORED if pool == "EXPLORE" else FLOW
-    if fresh and formula.fresh > part:
-        return PHRASES["fresh"]
-    if part <= 0.0:
-        return WITHOUT_PREFERENCE
-    feature = FEATURES[best]
-    return f"{PHRASES.get(feature.name, feature.meaning)} ({feature.name} {value:.2f})"
+def sentence(reason: int, features: NDArray[Any]) -> str:
+    """The reason in words; `features` (18,) are the item's.
+
+    >>> sentence(FRESH, np.zeros(18)), sentence(2, np.full(18, 0.925))
+    ('new', 'well rated (score_quality 0.93)')
+    """
+    return f"{WORDS[reason]}{features[reason]:.2f})" if reason < DIMENSIONS else WORDS[reason]

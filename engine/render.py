@@ -1,31 +1,55 @@
-"""A feed's items as JSON: the snapshot's ready-made members with the request's own around them."""
+"""A feed's items as JSON: the snapshot's ready-made members with the request's own around them.
 
-from functools import lru_cache
+`Renderer` has the kernel join them in one call; `plain` says the same in Python, position by position.
+"""
 
-from engine.feed_types import Feed, FeedItem
+from math import isnan
+
+from engine.config import POOL_NAMES
+from engine.feed_types import Feed
+from engine.kernel._kernel import ffi, lib
+from engine.reasons import WORDS, sentence
 from engine.world import World
 
 
 class Renderer:
-    """Renders the items of one snapshot; made once a snapshot, it reads the fragments without copying them first."""
+    """Renders the items of one snapshot; made once a snapshot, it reads the fragments where they lie."""
 
     def __init__(self, world: World) -> None:
-        self._video = world.video_fragment.data, world.video_fragment_start.data
-        self._flow = world.flow_fragment.data, world.flow_fragment_start.data
-
-    def items(self, feed: Feed) -> list[bytes]:
-        """One JSON object (UTF-8) an item, in order."""
-        return [self._item(item) for item in feed.items]
-
-    def _item(self, item: FeedItem) -> bytes:
-        blob, start = self._video if item.kind == "video" else self._flow
-        row, score = item.row, "null" if item.score is None else f"{item.score:.6f}"
         # Pools and reasons are the engine's own plain words: nothing in them needs escaping.
-        tail = f',"score":{score},"propensity":{item.propensity:.9g},"reason":"{item.reason}"}}'
-        return b"".join((_head(item.position, item.pool, item.slot), blob[start[row] : start[row + 1]], tail.encode()))
+        self._names = [ffi.new("char[]", name.encode()) for name in (*POOL_NAMES, *WORDS)]
+        self._pools = ffi.new("char *[]", self._names[: len(POOL_NAMES)])
+        self._reasons = ffi.new("char *[]", self._names[len(POOL_NAMES) :])
+        self._texts = ffi.new("tf_texts *")
+        self._texts.pool, self._texts.reason = self._pools, self._reasons
+        parts = (world.video_fragment, world.video_fragment_start), (world.flow_fragment, world.flow_fragment_start)
+        for kind, (fragment, start) in enumerate(parts):
+            self._texts.fragment[kind] = ffi.from_buffer("uint8_t[]", fragment)
+            self._texts.fragment_start[kind] = ffi.from_buffer("int64_t[]", start)
+
+    def items(self, feed: Feed) -> bytes:
+        """The items as a JSON array (UTF-8), in order."""
+        count = len(feed.slate)
+        items, features = ffi.from_buffer("tf_item[]", feed.slate), ffi.from_buffer("float[]", feed.features)
+        room = ffi.new("char[]", lib.tf_render_room(self._texts, items, count))
+        return bytes(ffi.buffer(room, lib.tf_render(self._texts, items, features, count, room)))
 
 
-@lru_cache(maxsize=4096)
-def _head(position: int, pool: str, slot: str) -> bytes:
-    """There are 96 positions and few pools, so nearly every head has been made before."""
-    return f'{{"position":{position},"pool":"{pool}","slot":"{slot}",'.encode()
+def plain(world: World, feed: Feed) -> bytes:
+    """What `Renderer.items` writes, in plain Python."""
+    return b"[" + b",".join(_item(world, feed, index) for index in range(len(feed.slate))) + b"]"
+
+
+def _item(world: World, feed: Feed, index: int) -> bytes:
+    item = feed.slate[index]
+    video = world.video_fragment, world.video_fragment_start
+    blob, start = (world.flow_fragment, world.flow_fragment_start) if item["is_flow"] else video
+    members = bytes(blob[start[item["row"]] : start[item["row"] + 1]])
+    head = f'{{"position":{index + 1},"pool":"{POOL_NAMES[item["pool"]]}","slot":"{POOL_NAMES[item["slot"]]}",'
+    score = "null" if isnan(item["score"]) else f"{item['score']:.6f}"
+    reason = sentence(int(item["reason"]), feed.features[index])
+    return (
+        head.encode()
+        + members
+        + f',"score":{score},"propensity":{item["propensity"]:.9g},"reason":"{reason}"}}'.encode()
+    )

@@ -21,6 +21,10 @@ EMBEDDING_ARRAYS = (
 )
 
 
+NO_ROWS: Rows = np.zeros(0, dtype=np.int32)
+NO_ROWS.setflags(write=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class World:
     """One snapshot's arrays. N videos, F flows, U users, C creators, T terms, K skills, D embedding width.
@@ -109,6 +113,10 @@ class World:
         """Rows of those of these flow ids that the snapshot holds, in their order."""
         return rows_of(self.flow_id, ids)
 
+    def creator_rows(self, ids: Sequence[int]) -> Rows:
+        """The row of each of these creators, -1 for one that made nothing."""
+        return places_of(self.creator_id, ids)
+
     def creator_row(self, creator_id: int) -> int:
         """The creator's row, or -1 for one that made nothing."""
         return row_of(self.creator_id, creator_id)
@@ -134,8 +142,22 @@ def rows_of(known: Array, ids: Sequence[int]) -> Rows:
     >>> rows_of(np.array([2, 5, 9]), (9, 4, 2)).tolist()
     [2, 0]
     """
+    if not len(ids):
+        return NO_ROWS
+    places = places_of(known, ids)
+    return places[places >= 0]
+
+
+def places_of(known: Array, ids: Sequence[int]) -> Rows:
+    """The position of each id in the ascending array `known`, or -1.
+
+    >>> places_of(np.array([2, 5, 9]), (9, 4, 2)).tolist()
+    [2, -1, 0]
+    """
     if not len(ids) or not len(known):
-        return np.zeros(0, dtype=np.int32)
+        return np.full(len(ids), -1, dtype=np.int32)
     wanted = np.asarray(ids, dtype=np.int64)
-    place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    return np.asarray(place[known[place] == wanted], dtype=np.int32)
+    place = known.searchsorted(wanted).astype(np.int32)
+    place[place == len(known)] = 0
+    place[known[place] != wanted] = -1
+    return np.asarray(place)

@@ -13,8 +13,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from engine.config import POOL_NAMES
 from engine.features import DIMENSIONS
-from engine.feed_types import Feed
+from engine.feed_types import KINDS, Feed
 from tracking.times import milliseconds, of_iso, to_iso
 
 
@@ -58,7 +59,7 @@ class Decision:
             snapshot_id=feed.snapshot_id,
             policy_version=feed.policy_version,
             seed=feed.seed,
-            shown=tuple([Shown(i.kind, i.id, i.slot, i.pool, float(i.propensity)) for i in feed.items]),
+            shown=tuple(map(Shown._make, _shown(feed))),
             features=feed.features,
         )
 
@@ -92,7 +93,6 @@ def feed_json(feed: Feed, *, feed_id: str, user_id: int, session_id: str, served
     """What `Decision.of_feed(...).to_json()` gives, for the path of a request: without the objects between."""
     if not np.isfinite(feed.features).all():
         raise ValueError("features: not finite")
-    items = [(item.kind, item.id, item.slot, item.pool, float(item.propensity)) for item in feed.items]
     return orjson.dumps(
         {
             "feed_id": feed_id,
@@ -102,10 +102,18 @@ def feed_json(feed: Feed, *, feed_id: str, user_id: int, session_id: str, served
             "policy_version": feed.policy_version,
             "seed": feed.seed,
             "served_at": to_iso(served_at),
-            "items": orjson.dumps(items).decode(),
+            "items": orjson.dumps(_shown(feed)).decode(),
             "features": pack_features(feed.features),
         }
     )
+
+
+def _shown(feed: Feed) -> list[tuple[str, int, str, str, float]]:
+    """The fields of `Shown`, position by position."""
+    slate = feed.slate
+    kinds = [KINDS[is_flow] for is_flow in slate["is_flow"].tolist()]
+    slots, pools = ([POOL_NAMES[place] for place in slate[name].tolist()] for name in ("slot", "pool"))
+    return list(zip(kinds, slate["id"].tolist(), slots, pools, slate["propensity"].tolist(), strict=True))
 
 
 def pack_items(shown: tuple[Shown, ...]) -> str:

@@ -64,7 +64,9 @@ def session_name(user_id: int, session_id: str) -> str:
 
 def pack_feed(feed: Feed) -> bytes:
     """What a session keeps of a feed: `[["v", video id, creator id], ["f", flow id, creator id], ...]`."""
-    return orjson.dumps([(item.kind[0], item.id, item.creator_id) for item in feed.items])
+    slate = feed.slate
+    kinds = ["f" if is_flow else "v" for is_flow in slate["is_flow"].tolist()]
+    return orjson.dumps(list(zip(kinds, slate["id"].tolist(), slate["creator_id"].tolist(), strict=True)))
 
 
 def seen_of(feeds: Sequence[bytes], watched: Sequence[str], hidden: Sequence[str]) -> Seen:

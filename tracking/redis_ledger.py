@@ -81,10 +81,10 @@ class RedisLedger:
 
     async def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> None:
         """A feed was served; see `Ledger`."""
-        if not feed.items:
+        if not len(feed.slate):
             return
         session, shown = f"session:{session_name(user_id, session_id)}", self._shown(user_id)
-        items = [word for item in feed.items for word in (f"{item.kind}:{item.id}", feed_id)]
+        items = [word for name in feed.names for word in (name, feed_id)]
         commands: list[Command] = [
             ("RPUSH", session, pack_feed(feed)),
             ("LTRIM", session, -MOST_FEEDS, -1),

@@ -1,13 +1,14 @@
 """What the engine asks of a scoring kernel, and the data that passes between them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine import randomness
+from engine.bandit.score_table import Formula
 from engine.world import World
 
 Rows = NDArray[np.int32]
@@ -48,45 +49,73 @@ class Ranked:
     complete: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A pool as a draft sees it: its name, how it picks ("flows" and "explore" beside `engine.pools.picks.Pick`)."""
+    """A pool as a draft sees it: how it picks ("flows" and "explore" beside `engine.pools.picks.Pick`), among how many.
 
-    pool: str
+    `formula` is None where no bandit scores it.
+    """
+
     pick: str
     limit: int
+    formula: Formula | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """What holds for every draft of an engine.
+
+    `sources` are those of `POOL_NAMES`, None for a pool with a way of its own; `spare` candidates are ranked beyond
+    what one slot looks at.
+    """
+
+    sources: tuple[Source | None, ...]
+    window: int
+    spare: int
+    repeat_flag: int
+    explore_rate: float
+    flow_random: float
+    flow_bonus: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Rows of videos or flows that a rule refuses, and its flag."""
+
+    flow: bool
+    flag: int
+    rows: Rows
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A feed to fill while every rule holds: slots as indices of `sources`, which turn, and what the rules know.
+    """A feed to fill while every rule holds.
 
-    `recent` are creators of earlier items with their positions, oldest first.
+    `user` is a row or -1, `slots` are places in `POOL_NAMES`, `carried` the rows of the creators of the session's last
+    items, oldest first, -1 for unknown ones.
     """
 
     seed: int
-    sources: tuple[Source, ...]
-    ranked: Mapping[str, Ranked]
+    user: int
     slots: bytes
-    turned: bytes
-    open_videos: int
-    window: int
-    recent: Sequence[tuple[int, int]]
-    explore_rate: float
-    flow_random: float
-    flow_bonus: float
-    flow_flags: NDArray[np.uint8]
-    repeat_flag: int
+    refused: Sequence[Refused]
+    carried: Rows
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Drafted:
-    """A filled draft, a list entry a slot: rows, whether EXPLORE took it, scores (of no meaning where so), chances."""
+    """A filled draft: (n,) of `engine.feed_types.SLATE`, and (n, 18) float32 features."""
 
-    rows: list[int]
-    explored: list[bool]
-    scores: list[float]
-    chances: list[float]
+    slate: NDArray[Any]
+    features: Floats
+
+
+class Drafter(Protocol):
+    """Fills whole feeds, the usual ones, in one call."""
+
+    def draft(self, draft: Draft) -> Drafted | None:
+        """What `engine.assemble` would give while no rule has to give way; None where one would, or where it cannot
+        tell."""
 
 
 class Sheet(Protocol):
@@ -110,12 +139,6 @@ class Sheet(Protocol):
     def open_rows(self, creators: Rows, mask: int) -> int:
         """How many rows of these creators are clear under `mask`."""
 
-    def draft(self, draft: Draft) -> Drafted | None:
-        """Fill the whole feed as `engine.assemble` would while no rule has to give way.
-
-        None where one would, or where this kernel cannot tell: then `wipe`, and assemble the plain way.
-        """
-
     def pair_features(self, rows: Rows) -> Floats:
         """The pair features of rows, (len(rows), 5), in the order of `engine.features.PAIR_COLUMNS`."""
 
@@ -131,3 +154,6 @@ class Kernel(Protocol):
 
     def sheet(self, viewer: Viewer) -> Sheet:
         """A clean sheet for one feed of this viewer."""
+
+    def drafter(self, standing: Standing) -> Drafter | None:
+        """Fills feeds in one call; None when this kernel leaves that to `engine.assemble`."""

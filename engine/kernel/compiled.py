@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.bandit.score_table import ScoreTable
+from engine.features import PAIR_COLUMNS, VIDEO_COLUMNS
 from engine.kernel._kernel import ffi, lib
-from engine.kernel.base import NEVER, Draft, Drafted, Floats, Ranked, Rows, Viewer
-from engine.kernel.draft import Answer, c_draft
+from engine.kernel.base import NEVER, Floats, Ranked, Rows, Standing, Viewer
+from engine.kernel.draft import CompiledDrafter
 from engine.kernel.order import Ordered, OrderedTable
 from engine.world import Array, World
 
@@ -31,12 +32,19 @@ class CompiledKernel:
         self.free: list[CompiledSheet] = []
 
     def sheet(self, viewer: Viewer) -> "CompiledSheet":
-        try:
-            sheet = self.free.pop()
-        except IndexError:
-            sheet = CompiledSheet(self)
+        sheet = self.blank_sheet()
         sheet.open(viewer)
         return sheet
+
+    def blank_sheet(self) -> "CompiledSheet":
+        """A sheet without a viewer."""
+        try:
+            return self.free.pop()
+        except IndexError:
+            return CompiledSheet(self)
+
+    def drafter(self, standing: Standing) -> CompiledDrafter:
+        return CompiledDrafter(self, standing)
 
 
 class CompiledSheet:
@@ -118,16 +126,6 @@ class CompiledSheet:
         c_creators = pointer("int32_t", creators)
         return int(lib.tf_open_rows(self.kernel.c_world, self.c_scratch, c_creators, len(creators), mask))
 
-    def draft(self, draft: Draft) -> Drafted | None:
-        size = len(draft.slots)
-        answer = Answer(size)
-        c_feed, kept = c_draft(self.kernel.world, draft, answer)
-        filled = lib.tf_draft(self.kernel.c_world, self.c_scratch, c_feed)
-        videos = [draft.sources[slot].pick != "flows" for slot in draft.slots[:filled]]
-        self.marked.append(answer.rows[:filled][np.array(videos, dtype=np.bool_)])
-        del kept
-        return answer.drafted() if filled == size else None
-
     def pair_features(self, rows: Rows) -> Floats:
         features = np.empty((len(rows), 5), dtype=np.float32)
         lib.tf_pair_features(
@@ -156,6 +154,7 @@ def _c_world(world: World, social_like: float) -> Any:
     c_world = ffi.new("tf_world *")
     c_world.videos, c_world.social_like, c_world.more = world.videos, social_like, len(world.more_skill)
     c_world.skills, c_world.width = world.skill_vector.shape
+    c_world.flows, c_world.video_column, c_world.pair_column = world.flows, VIDEO_COLUMNS, PAIR_COLUMNS
     columns = {
         "skill_vector": ("float", world.skill_vector),
         "skill": ("int32_t", world.video_skill),
@@ -176,8 +175,20 @@ def _c_world(world: World, social_like: float) -> Any:
         "user_creator": ("int32_t", world.user_creator),
         "creator_start": ("int64_t", world.creator_video_start),
         "creator_video": ("int32_t", world.creator_video),
+        "user_city": ("int32_t", world.user_city),
+        "user_country": ("int32_t", world.user_country),
+        "user_embedding": ("float", world.user_embedding),
+        "user_term_start": ("int64_t", world.user_term_start),
+        "user_term": ("int32_t", world.user_term),
+        "video_id": ("int64_t", world.video_id),
+        "video_fresh": ("uint8_t", world.video_fresh),
+        "video_features": ("float", world.video_features),
+        "creator_id": ("int64_t", world.creator_id),
+        "flow_id": ("int64_t", world.flow_id),
+        "flow_creator": ("int32_t", world.flow_creator),
+        "flow_temporal": ("float", world.flow_temporal),
     }
-    expected = {"float": np.float32, "int32_t": np.int32, "int64_t": np.int64}
+    expected = {"float": np.float32, "int32_t": np.int32, "int64_t": np.int64, "uint8_t": np.uint8}
     for name, (kind, array) in columns.items():
         if array.dtype != expected[kind] or not array.flags.c_contiguous:
             raise TypeError(f"{name}: {array.dtype} is not a contiguous {kind} array")

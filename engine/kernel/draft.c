@@ -1,5 +1,5 @@
-/* Fills a feed while every rule holds: `engine.assemble` without its ladder, in the same order, from the same draws.
- * Included by kernel.c.
+/* One whole feed while every rule holds: `engine.board` and `engine.assemble` without the ladder, in the same order, from
+ * the same draws. Included by kernel.c.
  */
 
 /* Gauss-Legendre quadrature of order 8 on [-1, 1]. */
@@ -18,20 +18,6 @@ typedef struct {
     double chances[TF_MOST_CANDIDATES]; /* softmax only, up to a common factor; the sum is total */
     double total;
 } offer;
-
-static inline uint64_t splitmix_finish(uint64_t state) {
-    state = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9ull;
-    state = (state ^ (state >> 27)) * 0x94d049bb133111ebull;
-    return state ^ (state >> 31);
-}
-
-static inline uint64_t splitmix(uint64_t state) { return splitmix_finish(state + 0x9e3779b97f4a7c15ull); }
-
-static inline uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t counter) {
-    return splitmix(splitmix(seed ^ (stream << 56)) + counter);
-}
-
-static inline double unit_interval(uint64_t bits) { return (double)(bits >> 11) * 0x1p-53; }
 
 static double draw(const tf_feed *feed, uint64_t stream, int32_t position, uint64_t attempt) {
     return unit_interval(random_bits(feed->seed, stream, ((uint64_t)position << 32) + attempt));
@@ -59,17 +45,18 @@ static int32_t eligible(const tf_world *world, const tf_scratch *scratch, const 
 /* The pool's best candidates that no rule refuses; 0 when it has none or is not ranked deep enough. */
 static int32_t offer_videos(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, const tf_pool *pool,
                             int32_t position, offer *out) {
+    const tf_list *list = &pool->list;
     out->count = 0;
     out->total = 0.0;
     if (pool->limit > TF_MOST_CANDIDATES) return 0;
-    for (int32_t i = 0; i < pool->count && out->count < pool->limit; i++) {
-        if (refused(world, scratch, feed, pool->rows[i], position)) continue;
-        out->rows[out->count] = pool->rows[i];
-        out->scores[out->count] = pool->scores[i];
+    for (int32_t i = 0; i < list->length && out->count < pool->limit; i++) {
+        if (refused(world, scratch, feed, list->rows[i], position)) continue;
+        out->rows[out->count] = list->rows[i];
+        out->scores[out->count] = list->scores[i];
         if (pool->weights) out->total += out->chances[out->count] = pool->weights[i];
         out->count++;
     }
-    if (out->count < pool->limit && !pool->complete) out->count = 0;
+    if (out->count < pool->limit && list->length == list->k) out->count = 0;
     return out->count;
 }
 
@@ -110,25 +97,33 @@ static int32_t explore(const tf_world *world, const tf_scratch *scratch, const t
     return -1;
 }
 
+static void put(tf_feed *feed, int32_t position, int32_t flow, int32_t row, double score, double propensity) {
+    tf_item *item = &feed->item[position];
+    int explored = feed->turned[position] || feed->slot[position] == feed->explore;
+    item->row = row;
+    item->flow = (uint8_t)flow;
+    item->slot = feed->slot[position];
+    item->pool = explored ? (uint8_t)feed->explore : item->slot;
+    item->score = explored ? NAN : score;
+    item->propensity = propensity;
+}
+
 static int32_t fill_video(const tf_world *world, tf_scratch *scratch, tf_feed *feed, int32_t position, offer *from) {
     const tf_pool *pool = &feed->pools[feed->slot[position]];
     const double rate = pool->pick == TF_EXPLORE ? 1.0 : feed->explore_rate;
     if (pool->pick != TF_EXPLORE && !offer_videos(world, scratch, feed, pool, position, from)) return 0;
     int32_t open = eligible(world, scratch, feed, position), index = -1, row;
     if (open <= 0) return 0;
-    feed->explored[position] = pool->pick == TF_EXPLORE || feed->turned[position];
-    if (feed->explored[position]) {
+    if (pool->pick == TF_EXPLORE || feed->turned[position]) {
         row = explore(world, scratch, feed, position, open);
         if (row < 0) return 0;
         if (pool->pick != TF_EXPLORE) index = index_of(from, row);
     } else {
         index = choose(pool, from, draw(feed, TF_CHOICE, position, 0));
         row = from->rows[index];
-        feed->score[position] = from->scores[index];
     }
     double own = pool->pick == TF_EXPLORE ? 0.0 : chance_of(pool, from, index);
-    feed->chance[position] = (1.0 - rate) * own + rate / open;
-    feed->row[position] = row;
+    put(feed, position, 0, row, index < 0 ? NAN : from->scores[index], (1.0 - rate) * own + rate / open);
     scratch->flags[row] |= feed->repeat_flag;
     feed->open_videos--;
     return 1;
@@ -174,42 +169,131 @@ static double winning(double *ceiling, double *head, int32_t count, double own, 
     return total / width < 1.0 ? total / width : 1.0;
 }
 
-static int32_t fill_flow(tf_scratch *scratch, tf_feed *feed, int32_t position) {
+static int32_t fill_flow(const tf_world *world, tf_scratch *scratch, tf_feed *feed, int32_t position) {
     uint64_t state = random_bits(feed->seed, TF_FLOW_DRAW, (uint64_t)position << 32);
     double *head = feed->flow_head, best = -1.0;
     int32_t taken = 0, count = 0;
-    for (int32_t row = 0; row < feed->flows; row++) {
-        if (feed->flow_flags[row] || near(scratch, feed->flow_creator[row], position, feed->window)) continue;
-        double uniform_draw = unit_interval(splitmix_finish(state + (uint64_t)row * 0x9e3779b97f4a7c15ull));
-        head[count] = feed->flow_bonus * (double)feed->flow_temporal[row];
+    for (int32_t row = 0; row < world->flows; row++) {
+        if (feed->flow_flags[row] || near(scratch, world->flow_creator[row], position, feed->window)) continue;
+        double uniform_draw = unit_interval(splitmix_finish(state + (uint64_t)row * GOLDEN));
+        head[count] = feed->flow_bonus * (double)world->flow_temporal[row];
         double score = feed->flow_random * uniform_draw + head[count];
         if (score > best) best = score, taken = count;
         feed->flow_rows[count++] = row;
     }
     if (!count) return 0;
-    feed->explored[position] = feed->turned[position];
-    feed->score[position] = best;
-    if (feed->explored[position]) taken = (int32_t)(draw(feed, TF_EXPLORE_DRAW, position, 0) * count);
+    if (feed->turned[position]) taken = (int32_t)(draw(feed, TF_EXPLORE_DRAW, position, 0) * count);
     double own = winning(feed->flow_ceiling, head, count, head[taken], feed->flow_random);
-    feed->chance[position] = (1.0 - feed->explore_rate) * own + feed->explore_rate / count;
-    feed->row[position] = feed->flow_rows[taken];
+    double propensity = (1.0 - feed->explore_rate) * own + feed->explore_rate / count;
+    put(feed, position, 1, feed->flow_rows[taken], best, propensity);
     feed->flow_flags[feed->flow_rows[taken]] |= feed->repeat_flag;
     return 1;
 }
 
-int32_t tf_draft(const tf_world *world, tf_scratch *scratch, tf_feed *feed) {
+/* The creator has the item at this position. */
+static void note(tf_scratch *scratch, tf_feed *feed, int32_t creator, int32_t position) {
+    scratch->creator_last[creator] = position;
+    feed->recent_creator[feed->recent] = creator;
+    feed->recent_position[feed->recent++] = position;
+}
+
+static int32_t fill(const tf_world *world, tf_scratch *scratch, tf_feed *feed) {
     offer from;
     from.count = 0;
     from.total = 0.0;
     for (int32_t position = 0; position < feed->size; position++) {
         int flow = feed->pools[feed->slot[position]].pick == TF_FLOWS;
-        int32_t filled = flow ? fill_flow(scratch, feed, position)
+        int32_t filled = flow ? fill_flow(world, scratch, feed, position)
                               : fill_video(world, scratch, feed, position, &from);
         if (!filled) return position;
-        int32_t creator = flow ? feed->flow_creator[feed->row[position]] : world->creator[feed->row[position]];
-        scratch->creator_last[creator] = position;
-        feed->recent_creator[feed->recent] = creator;
-        feed->recent_position[feed->recent++] = position;
+        int32_t row = feed->item[position].row;
+        note(scratch, feed, flow ? world->flow_creator[row] : world->creator[row], position);
     }
     return feed->size;
+}
+
+/* Everything that rules refuse before the first slot, and the creators of the session's last items. */
+static void gather(const tf_world *world, tf_scratch *scratch, tf_feed *feed) {
+    feed->open_videos = world->videos;
+    for (int32_t i = 0; i < feed->refusals; i++) {
+        const tf_refusal *refusal = &feed->refusal[i];
+        if (refusal->flow) {
+            for (int32_t j = 0; j < refusal->count; j++) feed->flow_flags[refusal->rows[j]] |= (uint8_t)refusal->flag;
+        } else {
+            feed->open_videos -= tf_mark(scratch->flags, refusal->rows, refusal->count, (uint8_t)refusal->flag);
+        }
+    }
+    feed->recent = 0;
+    for (int32_t i = 0; i < feed->carried; i++)
+        if (feed->carried_creator[i] >= 0) note(scratch, feed, feed->carried_creator[i], i - feed->carried);
+    uint64_t state = random_bits(feed->seed, TF_TURN, 0);
+    for (int32_t i = 0; i < feed->size; i++)
+        feed->turned[i] = unit_interval(splitmix_finish(state + (uint64_t)i * GOLDEN)) < feed->explore_rate;
+}
+
+/* The best candidates of every pool that has a slot. */
+static void rank(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, tf_feed *feed) {
+    uint32_t planned = 0;
+    for (int32_t i = 0; i < feed->size; i++) planned |= 1u << feed->slot[i];
+    for (int32_t p = 0; p < feed->pool_count; p++) {
+        tf_pool *pool = &feed->pools[p];
+        tf_list *list = &pool->list;
+        if (!list->table || !(planned >> p & 1)) continue;
+        list->k = pool->limit + pool->limit / 4 + feed->size + feed->spare;
+        tf_rank(world, viewer, scratch, 0xff, list, 1);
+        if (!pool->weights) continue;
+        for (int32_t i = 0; i < list->length; i++)
+            pool->weights[i] = exp((double)list->scores[i] - (double)list->scores[0]);
+    }
+}
+
+/* The largest part of the final score that the pool's own bonuses gave: engine.reasons.code. */
+static uint8_t reason(const tf_pool *pool, const float *features, int fresh) {
+    int best = 0;
+    for (int f = 1; f < TF_FEATURES; f++)
+        if (features[f] * pool->bonus[f] > features[best] * pool->bonus[best]) best = f;
+    double part = features[best] * pool->bonus[best];
+    if (fresh && pool->fresh > part) return TF_FRESH;
+    return part <= 0.0 ? TF_UNDECIDED : (uint8_t)best;
+}
+
+/* Rows become ids, with the features of what was placed and why it is there. */
+static void describe(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, tf_feed *feed) {
+    for (int32_t i = 0; i < feed->size; i++) {
+        tf_item *item = &feed->item[i];
+        int32_t row = item->row, explored = item->pool == feed->explore;
+        item->id = item->flow ? world->flow_id[row] : world->video_id[row];
+        item->creator_id = world->creator_id[item->flow ? world->flow_creator[row] : world->creator[row]];
+        item->reason = explored ? TF_EXPLORED : TF_CHALLENGE;
+        if (item->flow) continue;
+        float *features = feed->features + (int64_t)i * TF_FEATURES, pair[TF_PAIRS];
+        for (int f = 0; f < TF_FEATURES - TF_PAIRS; f++)
+            features[world->video_column[f]] = world->video_features[(int64_t)f * world->videos + row];
+        tf_pair_features(world, viewer, scratch, &row, 1, pair);
+        for (int f = 0; f < TF_PAIRS; f++) features[world->pair_column[f]] = pair[f];
+        if (!explored) item->reason = reason(&feed->pools[item->pool], features, world->video_fresh[row]);
+    }
+}
+
+/* Undoes gather and fill. */
+static void forget(tf_scratch *scratch, tf_feed *feed, int32_t filled) {
+    for (int32_t i = 0; i < feed->refusals; i++) {
+        uint8_t *flags = feed->refusal[i].flow ? feed->flow_flags : scratch->flags;
+        for (int32_t j = 0; j < feed->refusal[i].count; j++) flags[feed->refusal[i].rows[j]] = 0;
+    }
+    for (int32_t i = 0; i < filled; i++) (feed->item[i].flow ? feed->flow_flags : scratch->flags)[feed->item[i].row] = 0;
+    for (int32_t i = 0; i < feed->recent; i++) scratch->creator_last[feed->recent_creator[i]] = TF_NEVER;
+}
+
+int32_t tf_draft(const tf_world *world, tf_scratch *scratch, tf_feed *feed) {
+    tf_viewer viewer;
+    tf_look_up(world, feed->user, feed->seed, &viewer);
+    tf_spread(world, &viewer, scratch);
+    gather(world, scratch, feed);
+    rank(world, &viewer, scratch, feed);
+    int32_t filled = fill(world, scratch, feed);
+    if (filled == feed->size) describe(world, &viewer, scratch, feed);
+    forget(scratch, feed, filled);
+    tf_unspread(world, &viewer, scratch);
+    return filled;
 }

@@ -1,12 +1,19 @@
-"""Hands a draft to the C code and its answer back."""
+"""Whole feeds by the C code: `tf_draft` does in one call what `engine.board` and `engine.assemble` define."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.config import POOL_NAMES
+from engine.features import DIMENSIONS
+from engine.feed_types import SLATE
 from engine.kernel._kernel import ffi, lib
-from engine.kernel.base import Draft, Drafted, Source
-from engine.world import World
+from engine.kernel.base import Draft, Drafted, Source, Standing
+
+if TYPE_CHECKING:
+    from engine.kernel.compiled import CompiledKernel
 
 PICKS = {
     "softmax": lib.TF_SOFTMAX,
@@ -15,72 +22,77 @@ PICKS = {
     "flows": lib.TF_FLOWS,
     "explore": lib.TF_EXPLORE,
 }
+EXPLORE = POOL_NAMES.index("EXPLORE")
 
 
-class Answer:
-    """The arrays that the C code fills, an entry a slot."""
+class CompiledDrafter:
+    """See `engine.kernel.base.Drafter`. What a draft works on is kept and used again."""
 
-    def __init__(self, size: int) -> None:
-        self.rows = np.empty(size, dtype=np.int32)
-        self.explored = np.empty(size, dtype=np.uint8)
-        self.scores = np.empty(size, dtype=np.float64)
-        self.chances = np.empty(size, dtype=np.float64)
+    def __init__(self, kernel: CompiledKernel, standing: Standing) -> None:
+        self._kernel, self._standing = kernel, standing
+        self._own_way = {place for place, source in enumerate(standing.sources) if source is None}
+        self._free: list[_Desk] = []
 
-    def drafted(self) -> Drafted:
-        """The same as plain lists."""
-        explored = self.explored.view(np.bool_).tolist()
-        return Drafted(self.rows.tolist(), explored, self.scores.tolist(), self.chances.tolist())
-
-
-def c_draft(world: World, draft: Draft, answer: Answer) -> tuple[Any, list[Any]]:
-    """The C struct of a draft, and what it points into: keep that until the call is over."""
-    size, carried = len(draft.slots), len(draft.recent)
-    recent = np.zeros((2, carried + size), dtype=np.int32)
-    if carried:
-        recent[:, :carried] = np.array(draft.recent, dtype=np.int32).T
-    pools = ffi.new("tf_pool[]", len(draft.sources))
-    kept: list[Any] = [pools, recent]
-    for c_pool, source in zip(pools, draft.sources, strict=True):
-        kept.append(_fill_pool(c_pool, source, draft))
-    c_feed = ffi.new("tf_feed *")
-    c_feed.seed, c_feed.size, c_feed.window = draft.seed, size, draft.window
-    c_feed.open_videos, c_feed.recent, c_feed.explore_rate = draft.open_videos, carried, draft.explore_rate
-    c_feed.flow_random, c_feed.flow_bonus, c_feed.flows = draft.flow_random, draft.flow_bonus, world.flows
-    c_feed.repeat_flag = draft.repeat_flag
-    buffers = {
-        "recent_creator": ("int32_t[]", recent[0]),
-        "recent_position": ("int32_t[]", recent[1]),
-        "slot": ("uint8_t[]", draft.slots),
-        "turned": ("uint8_t[]", draft.turned),
-        "flow_flags": ("uint8_t[]", draft.flow_flags),
-        "flow_creator": ("int32_t[]", world.flow_creator),
-        "flow_temporal": ("float[]", world.flow_temporal),
-        "flow_rows": ("int32_t[]", np.empty(world.flows, dtype=np.int32)),
-        "flow_head": ("double[]", np.empty(world.flows)),
-        "flow_ceiling": ("double[]", np.empty(world.flows)),
-        "row": ("int32_t[]", answer.rows),
-        "explored": ("uint8_t[]", answer.explored),
-        "score": ("double[]", answer.scores),
-        "chance": ("double[]", answer.chances),
-    }
-    for name, (kind, array) in buffers.items():
-        kept.append(ffi.from_buffer(kind, array))
-        setattr(c_feed, name, kept[-1])
-    c_feed.pools = pools
-    return c_feed, kept
+    def draft(self, draft: Draft) -> Drafted | None:
+        if len(draft.slots) > lib.TF_MOST_ITEMS or not self._own_way.isdisjoint(draft.slots):
+            return None
+        try:
+            desk = self._free.pop()
+        except IndexError:
+            desk = _Desk(self._kernel, self._standing)
+        drafted = desk.draft(draft)
+        self._free.append(desk)
+        return drafted
 
 
-def _fill_pool(c_pool: Any, source: Source, draft: Draft) -> Any:
-    """Point the C pool at its ranked candidates; returns what has to be kept."""
-    c_pool.pick, c_pool.limit = PICKS[source.pick], source.limit
-    ranked = draft.ranked.get(source.pool)
-    if ranked is None:
-        return None
-    c_pool.count, c_pool.complete = len(ranked.rows), ranked.complete
-    c_pool.rows = ffi.from_buffer("int32_t[]", ranked.rows)
-    c_pool.scores = ffi.from_buffer("float[]", ranked.scores)
-    if source.pick != "softmax" or not len(ranked.scores):
-        return None
-    weights = np.exp(ranked.scores.astype(np.float64) - float(ranked.scores[0]))
-    c_pool.weights = ffi.from_buffer("double[]", weights)
-    return weights
+class _Desk:
+    """A sheet and the room of one draft at a time."""
+
+    def __init__(self, kernel: CompiledKernel, standing: Standing) -> None:
+        self._c_world, self._sheet = kernel.c_world, kernel.blank_sheet()
+        self._kept: list[Any] = []
+        self._feed = ffi.new("tf_feed *")
+        feed, flows = self._feed, kernel.world.flows
+        feed.pool_count, feed.explore, feed.window = len(standing.sources), EXPLORE, standing.window
+        feed.spare, feed.repeat_flag, feed.explore_rate = standing.spare, standing.repeat_flag, standing.explore_rate
+        feed.flow_random, feed.flow_bonus = standing.flow_random, standing.flow_bonus
+        feed.flow_flags, feed.flow_rows = self._room("uint8_t", flows), self._room("int32_t", flows)
+        feed.flow_head, feed.flow_ceiling = self._room("double", flows), self._room("double", flows)
+        feed.pools = pools = ffi.new("tf_pool[]", len(standing.sources))
+        self._kept.append(pools)
+        for pool, name, source in zip(pools, POOL_NAMES, standing.sources, strict=True):
+            if source is not None:
+                self._set_up(pool, kernel.orders[name].c_table if source.formula is not None else ffi.NULL, source)
+
+    def draft(self, draft: Draft) -> Drafted | None:
+        feed, size = self._feed, len(draft.slots)
+        slate, features = np.zeros(size, dtype=SLATE), np.zeros((size, DIMENSIONS), dtype=np.float32)
+        carried, refused = ffi.from_buffer("int32_t[]", draft.carried), ffi.new("tf_refusal[]", len(draft.refused))
+        slots, item = ffi.from_buffer("uint8_t[]", draft.slots), ffi.from_buffer("tf_item[]", slate)
+        numbers = ffi.from_buffer("float[]", features)
+        feed.seed, feed.user, feed.size, feed.slot = draft.seed, draft.user, size, slots
+        feed.carried, feed.carried_creator = len(draft.carried), carried
+        feed.refusals, feed.refusal = len(refused), refused
+        kept = []
+        for refusal, one in zip(refused, draft.refused, strict=True):
+            rows = ffi.from_buffer("int32_t[]", one.rows)
+            refusal.flow, refusal.flag, refusal.count, refusal.rows = one.flow, one.flag, len(one.rows), rows
+            kept.append(rows)
+        feed.item, feed.features = item, numbers
+        filled = lib.tf_draft(self._c_world, self._sheet.c_scratch, feed)
+        return Drafted(slate, features) if filled == size else None
+
+    def _set_up(self, pool: Any, c_table: Any, source: Source) -> None:
+        pool.pick, pool.limit, pool.list.table = PICKS[source.pick], source.limit, c_table
+        if source.formula is None:
+            return
+        most = source.limit + source.limit // 4 + lib.TF_MOST_ITEMS + self._feed.spare
+        pool.list.room = self._room("char", lib.TF_ENTRY_BYTES * (2 * most + lib.TF_BLOCK))
+        pool.list.rows, pool.list.scores = self._room("int32_t", most), self._room("float", most)
+        if source.pick == "softmax":
+            pool.weights = self._room("double", most)
+        pool.fresh, pool.bonus = source.formula.fresh, source.formula.bonus.tolist()
+
+    def _room(self, kind: str, count: int) -> Any:
+        self._kept.append(ffi.new(f"{kind}[]", max(1, count)))
+        return self._kept[-1]

@@ -6,6 +6,7 @@
  */
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "kernel.h"
@@ -42,6 +43,22 @@ static inline uint32_t mix(uint32_t h) {
 static inline float uniform(uint32_t row, uint32_t key_a, uint32_t key_b) {
     return (float)(int32_t)(mix(mix(row + key_a) ^ key_b) >> 8) * 0x1p-24f;
 }
+
+#define GOLDEN 0x9e3779b97f4a7c15ull
+
+static inline uint64_t splitmix_finish(uint64_t state) {
+    state = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9ull;
+    state = (state ^ (state >> 27)) * 0x94d049bb133111ebull;
+    return state ^ (state >> 31);
+}
+
+static inline uint64_t splitmix(uint64_t state) { return splitmix_finish(state + GOLDEN); }
+
+static inline uint64_t random_bits(uint64_t seed, uint64_t stream, uint64_t counter) {
+    return splitmix(splitmix(seed ^ (stream << 56)) + counter);
+}
+
+static inline double unit_interval(uint64_t bits) { return (double)(bits >> 11) * 0x1p-53; }
 
 /* Orders like the float, then by the seed's tie-break, which is different for every row. */
 static inline uint64_t order_key(float score, uint32_t row, uint32_t tie_key) {
@@ -140,6 +157,23 @@ void tf_unspread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scr
         for (int64_t p = world->liked_start[person]; p < world->liked_start[person + 1]; p++)
             scratch->social[world->liked_video[p]] = 0.0f;
     }
+}
+
+void tf_look_up(const tf_world *world, int32_t user, uint64_t seed, tf_viewer *viewer) {
+    memset(viewer, 0, sizeof *viewer);
+    viewer->user = user;
+    viewer->city = viewer->country = -1;
+    viewer->key_a = (uint32_t)random_bits(seed, TF_FEATURE_A, 0);
+    viewer->key_b = (uint32_t)random_bits(seed, TF_FEATURE_B, 0);
+    viewer->tie_key = (uint32_t)random_bits(seed, TF_TIE, 0);
+    if (user < 0) return;
+    viewer->city = world->user_city[user];
+    viewer->country = world->user_country[user];
+    viewer->term = world->user_term + world->user_term_start[user];
+    viewer->terms = (int32_t)(world->user_term_start[user + 1] - world->user_term_start[user]);
+    const float *embedding = world->user_embedding + (int64_t)user * world->width;
+    for (int32_t i = 0; i < world->width && !viewer->embedding; i++)
+        if (embedding[i] != 0.0f) viewer->embedding = embedding;
 }
 
 int32_t tf_mark(uint8_t *flags, const int32_t *rows, int32_t count, uint8_t flag) {
@@ -414,3 +448,4 @@ void tf_pair_features(const tf_world *world, const tf_viewer *viewer, const tf_s
 }
 
 #include "draft.c"
+#include "render.c"

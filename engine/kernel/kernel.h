@@ -1,6 +1,9 @@
 /* Sizes and numbers that both sides of the call rely on. */
 enum {
+    TF_FEATURES = 18,
     TF_PAIRS = 5,                    /* pair features */
+    TF_MOST_ITEMS = 96,              /* of a feed, and of its session before it */
+    TF_NEVER = -(1 << 30),           /* the position of a creator who was not placed */
     TF_BLOCK = 512,                  /* videos that are worked on at a time */
     TF_ENTRY_BYTES = 16,             /* a candidate in a list's room */
     TF_MOST_CANDIDATES = 2048,       /* of one slot */
@@ -10,7 +13,9 @@ enum {
     TF_MOST_PANELS = 16
 };
 /* Streams of random numbers, as in engine/randomness.py. */
-enum { TF_CHOICE = 2, TF_EXPLORE_DRAW = 3, TF_FLOW_DRAW = 4 };
+enum {
+    TF_TURN = 1, TF_CHOICE = 2, TF_EXPLORE_DRAW = 3, TF_FLOW_DRAW = 4, TF_FEATURE_A = 5, TF_FEATURE_B = 6, TF_TIE = 7
+};
 
 /* The catalogue as the kernel reads it: structure of arrays, all borrowed from the snapshot. */
 typedef struct {
@@ -38,6 +43,21 @@ typedef struct {
     const int64_t *creator_start;    /* creator -> videos */
     const int32_t *creator_video;
     float social_like;
+    int32_t flows;
+    const int32_t *user_city;        /* [users] */
+    const int32_t *user_country;
+    const float *user_embedding;     /* [users][width] */
+    const int64_t *user_term_start;
+    const int32_t *user_term;
+    const int64_t *video_id;         /* [videos] */
+    const uint8_t *video_fresh;
+    const float *video_features;     /* [TF_FEATURES - TF_PAIRS][videos] */
+    const int64_t *creator_id;       /* [creators] */
+    const int64_t *flow_id;          /* [flows] */
+    const int32_t *flow_creator;
+    const float *flow_temporal;
+    int32_t video_column[13];        /* places of video_features' rows among all features */
+    int32_t pair_column[5];
 } tf_world;
 
 /* One bandit's version against one catalogue: score = base + c.d + sqrt(rest + |v + L'd|^2).
@@ -116,46 +136,91 @@ void tf_pair_features(const tf_world *world, const tf_viewer *viewer, const tf_s
 
 enum { TF_SOFTMAX, TF_TOP, TF_UNIFORM, TF_FLOWS, TF_EXPLORE };
 
-/* A pool as tf_draft uses it: how it picks, among how many, and its ranked candidates (videos only). */
+/* A pool as tf_draft uses it: how it picks, among how many, and where its best candidates are ranked. */
 typedef struct {
     int32_t pick;
     int32_t limit;
-    int32_t complete;                /* whether no further candidate exists */
-    int32_t count;
-    const int32_t *rows;
-    const float *scores;
-    const double *weights;           /* exp(scores - the best), for TF_SOFTMAX; else NULL */
+    tf_list list;                    /* its table is NULL where the pool has none (TF_FLOWS, TF_EXPLORE) */
+    double *weights;                 /* [list.k] for TF_SOFTMAX: exp(score - the best); else NULL */
+    double fresh;                    /* what the final score adds for a new video */
+    double bonus[TF_FEATURES];       /* what it adds for each feature */
 } tf_pool;
 
-/* A feed to fill while every rule holds. */
+/* Rows that a rule refuses. */
 typedef struct {
-    uint64_t seed;
-    int32_t size;
+    int32_t flow;                    /* 1: rows of flows, 0: of videos */
+    int32_t flag;
+    int32_t count;
+    const int32_t *rows;
+} tf_refusal;
+
+/* Why an item is there: a feature's index, or one of these; engine/reasons.py has the words. */
+enum { TF_FRESH = TF_FEATURES, TF_UNDECIDED, TF_EXPLORED, TF_CHALLENGE };
+
+/* A filled position: engine.feed_types.SLATE. */
+typedef struct {
+    int64_t id;
+    int64_t creator_id;
+    double score;                    /* NaN where nothing was scored */
+    double propensity;
+    int32_t row;
+    uint8_t flow;
+    uint8_t pool;                    /* which pool filled it */
+    uint8_t slot;                    /* which pool was planned */
+    uint8_t reason;
+} tf_item;
+
+/* A feed to fill while every rule holds. The first part stands for all feeds of an engine, the second is room to work
+   in, the third belongs to the request. */
+typedef struct {
+    tf_pool *pools;
+    int32_t pool_count;
+    int32_t explore;                 /* index of EXPLORE in pools */
     int32_t window;
-    int32_t open_videos;             /* how many videos have no flag */
-    int32_t recent;                  /* creators of the items before, oldest first; room for size more */
-    int32_t *recent_creator;
-    int32_t *recent_position;
+    int32_t spare;                   /* candidates ranked beyond what one slot looks at */
+    uint8_t repeat_flag;
     double explore_rate;
     double flow_random;
     double flow_bonus;
-    const uint8_t *slot;             /* [size], index in pools */
-    const uint8_t *turned;           /* [size] */
-    const tf_pool *pools;
-    int32_t flows;
-    uint8_t repeat_flag;
-    uint8_t *flow_flags;             /* [flows] */
-    const int32_t *flow_creator;
-    const float *flow_temporal;
-    int32_t *flow_rows;              /* [flows], room to work in */
+
+    uint8_t *flow_flags;             /* [flows], zero between feeds */
+    int32_t *flow_rows;              /* [flows] */
     double *flow_head;               /* [flows] */
     double *flow_ceiling;            /* [flows] */
-    int32_t *row;                    /* answer, [size] */
-    uint8_t *explored;               /* answer, [size] */
-    double *score;                   /* answer, [size]; of explored items meaningless */
-    double *chance;                  /* answer, [size] */
+    int32_t open_videos;             /* how many videos have no flag */
+    int32_t recent;                  /* creators of earlier items, oldest first */
+    int32_t recent_creator[2 * TF_MOST_ITEMS];
+    int32_t recent_position[2 * TF_MOST_ITEMS];
+    uint8_t turned[TF_MOST_ITEMS];
+
+    uint64_t seed;
+    int32_t user;                    /* row, or -1 */
+    int32_t size;
+    int32_t refusals;
+    const tf_refusal *refusal;
+    int32_t carried;                 /* creators of the session's last items, oldest first; -1 unknown */
+    const int32_t *carried_creator;
+    const uint8_t *slot;             /* [size], index in pools */
+    tf_item *item;                   /* answer, [size] */
+    float *features;                 /* answer, [size][TF_FEATURES], zero before */
 } tf_feed;
 
-/* Fill the slots in order; returns how many it filled. It stops where a slot's own pool has nothing left, or its ranked
-   candidates do not reach deep enough: then the plain way of `engine.assemble` starts anew. */
+/* The viewer of a request, by row (-1 for one that the snapshot does not know) and seed. */
+void tf_look_up(const tf_world *world, int32_t user, uint64_t seed, tf_viewer *viewer);
+/* Gather, rank and fill the slots in order, and leave scratch as it was; returns how many slots it filled. It stops where
+   a slot's own pool has nothing left, or its ranked candidates do not reach deep enough: then the plain way of
+   `engine.assemble` starts anew. */
 int32_t tf_draft(const tf_world *world, tf_scratch *scratch, tf_feed *feed);
+
+/* What tf_render joins: ready members of items, and the words of reasons. */
+typedef struct {
+    const uint8_t *fragment[2];      /* of videos, of flows */
+    const int64_t *fragment_start[2];
+    const char **pool;               /* names */
+    const char **reason;             /* [TF_CHALLENGE + 1], up to the feature's value, if one follows */
+} tf_texts;
+
+/* Bytes that the items may take at most. */
+int64_t tf_render_room(const tf_texts *texts, const tf_item *item, int32_t count);
+/* Write the items as a JSON array; returns its length. features is [count][TF_FEATURES]. */
+int64_t tf_render(const tf_texts *texts, const tf_item *item, const float *features, int32_t count, char *out);

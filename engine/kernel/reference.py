@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.bandit.score_table import ScoreTable
-from engine.kernel.base import NEVER, Draft, Drafted, Floats, Ranked, Rows, Viewer
+from engine.kernel.base import NEVER, Floats, Ranked, Rows, Standing, Viewer
 from engine.world import Array, World
 
 ONE, HALF, ZERO = np.float32(1), np.float32(0.5), np.float32(0)
@@ -55,9 +55,6 @@ class ReferenceSheet:
 
     def open_rows(self, creators: Rows, mask: int) -> int:
         return int(((self.flags & mask) == 0)[np.isin(self.world.video_creator, creators)].sum())
-
-    def draft(self, draft: Draft) -> Drafted | None:
-        return None
 
     def pair_features(self, rows: Rows) -> Floats:
         return np.ascontiguousarray(self.pairs[:, rows].T)
@@ -150,6 +147,9 @@ class ReferenceKernel:
 
     def sheet(self, viewer: Viewer) -> ReferenceSheet:
         return ReferenceSheet(self.world, self.tables, viewer, self.social_like)
+
+    def drafter(self, standing: Standing) -> None:
+        """Feeds are assembled in Python, which defines what a draft is."""
 
 
 def ragged(start: Array, values: Array, row: int) -> Array:

@@ -64,7 +64,7 @@ class BanditPool(ABC):
         """How many of the best candidates the choice is among."""
 
     def source(self, config: EngineConfig) -> Source | None:
-        return Source(self.name, self.pick.value, self.limit(config))
+        return Source(self.pick.value, self.limit(config), self.formula(config))
 
     def choose(self, board: Board) -> Choice | None:
         allowed = board.allowed(self.name, self.limit(board.config))

@@ -16,7 +16,7 @@ class Explore:
     borrows: tuple[str, ...] = ()
 
     def source(self, config: EngineConfig) -> Source | None:
-        return Source(self.name, "explore", 1)
+        return Source("explore", 1)
 
     def choose(self, board: Board) -> Choice | None:
         if not board.eligible_videos():

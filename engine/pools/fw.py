@@ -20,7 +20,7 @@ class Flows:
     borrows: tuple[str, ...] = ("VMP", "AU", "NU", "EXPLORE")
 
     def source(self, config: EngineConfig) -> Source | None:
-        return Source(self.name, "flows", 1)
+        return Source("flows", 1)
 
     def choose(self, board: Board) -> Choice | None:
         rows = board.allowed_flows()

@@ -1,6 +1,7 @@
 """How a pool picks among its best candidates: three ways, each a distribution over scores that descend."""
 
 from enum import Enum
+from math import exp
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,8 @@ def probabilities(pick: Pick, scores: NDArray[np.float32]) -> Floats:
         return np.asarray(np.eye(1, len(scores))[0], dtype=np.float64)
     if pick is Pick.UNIFORM:
         return np.full(len(scores), 1.0 / len(scores))
-    weights = np.exp(scores.astype(np.float64) - float(scores[0]))
+    best = float(scores[0])
+    weights = np.array([exp(score - best) for score in scores.tolist()])  # the C library's exp, as in the kernel
     return np.asarray(weights / weights.sum())
 
 

@@ -1,28 +1,37 @@
 """What a rule is: it refuses, and never scores. Most name the rows they refuse before the first slot is filled."""
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.feed_types import FeedRequest
-from engine.world import World
+from engine.world import NO_ROWS, World
 
 Rows = NDArray[np.int32]
 
 
-def nobody() -> Rows:
-    """No rows."""
-    return np.zeros(0, dtype=np.int32)
+class Refusal(NamedTuple):
+    """Rows of videos and of flows that a rule keeps out."""
+
+    videos: Rows = NO_ROWS
+    flows: Rows = NO_ROWS
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Rows of videos and of flows that a rule keeps out."""
+class Asked:
+    """A request and whose it is: the viewer's row among users and among creators, -1 where they are not."""
 
-    videos: Rows = field(default_factory=nobody)
-    flows: Rows = field(default_factory=nobody)
+    request: FeedRequest
+    world: World
+    user: int
+    creator: int
+
+    @classmethod
+    def of(cls, request: FeedRequest, world: World) -> "Asked":
+        """Look the viewer up."""
+        return cls(request, world, world.user_row(request.user_id), world.creator_row(request.user_id))
 
 
 class Rule(Protocol):
@@ -34,5 +43,5 @@ class Rule(Protocol):
     name: str
     relaxes: bool
 
-    def refuse(self, request: FeedRequest, world: World) -> Refusal:
+    def refuse(self, asked: Asked) -> Refusal:
         """What this rule keeps out of this request's feed, known before its first slot."""

@@ -1,8 +1,6 @@
 """The ids the caller excludes."""
 
-from engine.feed_types import FeedRequest
-from engine.rules.base import Refusal
-from engine.world import World
+from engine.rules.base import Asked, Refusal
 
 
 class Excluded:
@@ -11,5 +9,6 @@ class Excluded:
     name = "excluded"
     relaxes = False
 
-    def refuse(self, request: FeedRequest, world: World) -> Refusal:
+    def refuse(self, asked: Asked) -> Refusal:
+        request, world = asked.request, asked.world
         return Refusal(world.video_rows(request.excluded_videos), world.flow_rows(request.excluded_flows))

@@ -1,8 +1,6 @@
 """What the viewer hid."""
 
-from engine.feed_types import FeedRequest
-from engine.rules.base import Refusal
-from engine.world import World
+from engine.rules.base import Asked, Refusal
 
 
 class Hidden:
@@ -11,5 +9,6 @@ class Hidden:
     name = "hidden"
     relaxes = False
 
-    def refuse(self, request: FeedRequest, world: World) -> Refusal:
+    def refuse(self, asked: Asked) -> Refusal:
+        request, world = asked.request, asked.world
         return Refusal(world.video_rows(request.seen.hidden_videos), world.flow_rows(request.seen.hidden_flows))

@@ -1,8 +1,6 @@
 """No item twice in a feed."""
 
-from engine.feed_types import FeedRequest
-from engine.rules.base import Refusal
-from engine.world import World
+from engine.rules.base import Asked, Refusal
 
 
 class NoRepeat:
@@ -11,5 +9,5 @@ class NoRepeat:
     name = "no_repeat"
     relaxes = False
 
-    def refuse(self, request: FeedRequest, world: World) -> Refusal:
+    def refuse(self, asked: Asked) -> Refusal:
         return Refusal()

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from engine.feed_types import FeedRequest
-from engine.rules.base import Refusal
-from engine.world import World
+from engine.rules.base import Asked, Refusal
 
 
 class Own:
@@ -13,8 +11,8 @@ class Own:
     name = "own"
     relaxes = False
 
-    def refuse(self, request: FeedRequest, world: World) -> Refusal:
-        row = world.creator_row(request.user_id)
+    def refuse(self, asked: Asked) -> Refusal:
+        world, row = asked.world, asked.creator
         if row < 0:
             return Refusal()
         videos = world.creator_video[world.creator_video_start[row] : world.creator_video_start[row + 1]]

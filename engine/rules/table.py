@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from engine.kernel.base import EVERY_FLAG
-from engine.rules.base import Rule
+from engine.kernel.base import EVERY_FLAG, Refused
+from engine.rules.base import Asked, Rule
 from engine.rules.creator_window import CreatorWindow, widths
 from engine.rules.excluded import Excluded
 from engine.rules.hidden import Hidden
@@ -16,6 +16,18 @@ from engine.rules.watched import Watched
 RULES: tuple[Rule, ...] = (Excluded(), Own(), Hidden(), Served(), NoRepeat(), Watched())
 FLAGS: dict[str, int] = {rule.name: 1 << bit for bit, rule in enumerate(RULES)}
 RULE_NAMES: tuple[str, ...] = (*FLAGS, CreatorWindow.name)
+
+
+def refusals(asked: Asked) -> list[Refused]:
+    """All that the rules refuse before the first slot."""
+    refused = []
+    for rule in RULES:
+        videos, flows = rule.refuse(asked)
+        if len(videos):
+            refused.append(Refused(False, FLAGS[rule.name], videos))
+        if len(flows):
+            refused.append(Refused(True, FLAGS[rule.name], flows))
+    return refused
 
 
 @dataclass(frozen=True, slots=True)

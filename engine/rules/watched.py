@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from engine.feed_types import FeedRequest
-from engine.rules.base import Refusal
-from engine.world import World
+from engine.rules.base import Asked, Refusal
 
 
 class Watched:
@@ -13,9 +11,9 @@ class Watched:
     name = "watched"
     relaxes = True
 
-    def refuse(self, request: FeedRequest, world: World) -> Refusal:
-        since, flows = world.video_rows(request.seen.watched_videos), world.flow_rows(request.seen.watched_flows)
-        user = world.user_row(request.user_id)
+    def refuse(self, asked: Asked) -> Refusal:
+        world, user, seen = asked.world, asked.user, asked.request.seen
+        since, flows = world.video_rows(seen.watched_videos), world.flow_rows(seen.watched_flows)
         if user < 0:
             return Refusal(since, flows)
         known = world.user_watched[world.user_watched_start[user] : world.user_watched_start[user + 1]]

@@ -3,15 +3,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.bandit.policy import Policy
-from engine.bandit.score_table import Formula
 from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.features import FEATURES
-from engine.feed_types import FeedRequest, Seen
+from engine.feed_types import SLATE, Feed, FeedRequest, Seen
+from engine.kernel.compiled import CompiledKernel
 from engine.quality import report, sample_viewers
-from engine.reasons import reasons
+from engine.reasons import WORDS, code, sentence
+from engine.render import Renderer, plain
 from tests.support.feed_rules import PATTERN, unrecorded_violations
 from tests.support.worlds import random_world
 
@@ -129,7 +132,7 @@ def test_what_the_session_was_served_never_returns():
 
 def test_every_item_renders_as_json_with_its_reason(embedded_engine):
     feed = embedded_engine.feed(FeedRequest(user_id=7, seed=1))
-    items = [json.loads(body) for body in embedded_engine.render(feed)]
+    items = json.loads(embedded_engine.render(feed))
     assert [item["position"] for item in items] == list(range(1, 25))
     for item, body in zip(feed.items, items, strict=True):
         assert (body["pool"], body["type"], body["id"]) == (item.pool, item.kind, item.id)
@@ -138,14 +141,40 @@ def test_every_item_renders_as_json_with_its_reason(embedded_engine):
         assert {"creator_id", "creator_name", "video_url", "description", "skills", "city", "country"} <= set(body)
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    score=st.one_of(
+        st.floats(width=32, allow_infinity=False), st.floats(-1e7, 1e7), st.sampled_from([0.0, -0.0, 99.9999995])
+    ),
+    propensity=st.floats(0, 1),
+    feature=st.floats(0, 5, width=32),
+    reason=st.integers(0, len(WORDS) - 1),
+    flow=st.booleans(),
+)
+def test_the_compiled_renderer_writes_what_the_plain_one_does(score, propensity, feature, reason, flow):
+    world = random_world(3, videos=7, flows=7)
+    slate = np.array([(1, 2, score, propensity, row, flow, 3, 4, reason) for row in (0, 6)], dtype=SLATE)
+    features = np.full((2, len(FEATURES)), feature, dtype=np.float32)
+    feed = Feed(slate=slate, features=features, relaxed=(), short=False, seed=1, snapshot_id="s", policy_version="p")
+    written = Renderer(world).items(feed)
+    assert written == plain(world, feed)
+    assert [item["position"] for item in json.loads(written)] == [1, 2]
+
+
 def test_a_failed_feed_leaves_nothing_behind(embedded_engine, monkeypatch):
+    """The plain way too gives its sheet back, whatever happens."""
+    engine = Engine(embedded_engine.world, embedded_engine.policy, embedded_engine.config)
     request = FeedRequest(user_id=7, seed=1)
-    before = embedded_engine.feed(request)
+    with monkeypatch.context() as patch:
+        patch.setattr(CompiledKernel, "drafter", lambda kernel, standing: None)
+        plain_way = Engine(engine.world, engine.policy, engine.config)
+    before = plain_way.feed(request)
+    assert before.names == engine.feed(request).names
     with monkeypatch.context() as patch:
         patch.setattr("engine.feed.features_of", lambda board, placed: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            embedded_engine.feed(request)
-    assert embedded_engine.feed(request).items == before.items
+            plain_way.feed(request)
+    assert plain_way.feed(request).items == before.items
 
 
 def test_the_embedded_catalogue_meets_all_four_quality_figures(embedded_engine):
@@ -182,6 +211,5 @@ def test_a_catalogue_that_is_nearly_all_watched_still_explores_uniformly():
 
 def test_every_feature_can_be_a_reason():
     for index, feature in enumerate(FEATURES):
-        formula = Formula(1.0, 1.0, np.eye(len(FEATURES))[index])
-        (said,) = reasons(["AU"], np.ones((1, len(FEATURES)), dtype=np.float32), [False], {"AU": formula})
-        assert feature.name in said
+        features = np.ones(len(FEATURES), dtype=np.float32)
+        assert feature.name in sentence(code(features, np.eye(len(FEATURES))[index], fresh=0.0), features)

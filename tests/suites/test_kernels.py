@@ -9,18 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import randomness
-from engine.assemble import draft
 from engine.bandit.linucb import upper_confidence_bound
 from engine.bandit.policy import Policy
 from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.features import DIMENSIONS, PAIR_COLUMNS, VIDEO_COLUMNS, scaled
-from engine.feed import gather, rank
+from engine.feed import Kit, draft, standing
 from engine.feed_types import FeedRequest, Seen
 from engine.kernel.base import EVERY_FLAG, NEVER, Viewer
 from engine.kernel.compiled import CompiledKernel
 from engine.kernel.reference import ReferenceKernel
-from engine.plan import plan
 from engine.pools import explore, fw
 from engine.pools.table import BANDIT_POOLS
 from engine.ready_tables import solved
@@ -191,12 +189,10 @@ def test_a_feed_where_nothing_gives_way_is_drafted_in_one_call_and_equals_the_pl
 
 def assert_drafted(engine: Engine, request: FeedRequest) -> None:
     """The kernel did fill this feed by itself."""
-    board = gather(engine.kernel, engine.config, request)
-    rank(board)
-    drafted = draft(board, plan(engine.config, request))
-    board.close()
+    kit = Kit(engine.kernel, engine.kernel.drafter(standing(engine.config)), engine.config, engine.formulas, "")
+    drafted = draft(kit, request)
     assert drafted is not None
-    assert len(drafted) == request.size
+    assert len(drafted.slate) == request.size
 
 
 def test_a_pool_that_chooses_among_more_than_the_kernel_holds_is_assembled_the_plain_way(monkeypatch):

@@ -6,8 +6,9 @@ from uuid import UUID
 
 import numpy as np
 
+from engine.config import POOL_NAMES
 from engine.features import DIMENSIONS
-from engine.feed_types import Feed, FeedItem
+from engine.feed_types import SLATE, Feed
 from tracking.decisions import Decision
 from tracking.events import Event
 
@@ -29,21 +30,18 @@ def event(number: int, event_type: str = "video_view", **fields: Any) -> Event:
 
 def feed(*items: str, seed: int = 1) -> Feed:
     """A feed written as `AU:12`, `EXPLORE/NU:5` (an EXPLORE turn of a NU slot) or `FW:flow3`; features are seeded."""
-    found = []
-    for position, text in enumerate(items, start=1):
+    slate = np.zeros(len(items), dtype=SLATE)
+    for entry, text in zip(slate, items, strict=True):
         pools, _, name = text.partition(":")
         pool, _, slot = pools.partition("/")
-        kind, number = ("flow", name[4:]) if name.startswith("flow") else ("video", name)
-        found.append(
-            FeedItem(
-                position=position, slot=slot or pool, pool=pool, kind=kind, id=int(number), row=0,
-                creator_id=100 + int(number), score=None, propensity=0.5, reason="",
-            )
-        )  # fmt: skip
+        number = int(name.removeprefix("flow"))
+        entry["id"], entry["creator_id"], entry["is_flow"] = number, 100 + number, name.startswith("flow")
+        entry["pool"], entry["slot"] = POOL_NAMES.index(pool), POOL_NAMES.index(slot or pool)
+        entry["score"], entry["propensity"] = np.nan, 0.5
     features = np.random.default_rng(seed).random((len(items), DIMENSIONS)).astype(np.float32)
-    features[[item.kind == "flow" for item in found]] = 0.0
+    features[slate["is_flow"] == 1] = 0.0
     return Feed(
-        items=tuple(found), relaxed=(), short=False, seed=seed, snapshot_id="s1", policy_version="p1", features=features
+        slate=slate, features=features, relaxed=(), short=False, seed=seed, snapshot_id="s1", policy_version="p1"
     )
 
 
