@@ -16,6 +16,7 @@ from engine.features import DIMENSIONS, PAIR_COLUMNS, SCALE, VIDEO_COLUMNS
 
 Floats = NDArray[np.float32]
 VIDEO, PAIR = list(VIDEO_COLUMNS), list(PAIR_COLUMNS)
+BLOCK = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +56,33 @@ def score_table(
     fresh: NDArray[np.uint8],
     admitted: NDArray[np.bool_],
 ) -> ScoreTable:
-    """Precompute one pool's table; `features` is (13, N), `fresh` and `admitted` are (N,)."""
-    static = features.astype(np.float64)
-    mean, deviation = item_effects_of(model, video_id)
-    base = (model.theta[VIDEO] * SCALE + formula.bonus[VIDEO]) @ static + mean + formula.beta * deviation
-    base = np.where(admitted, base + formula.fresh * fresh, -np.inf)
+    """Precompute one pool's table; `features` is (13, N), `fresh` and `admitted` are (N,).
+
+    In float64, some thousand videos at a time: the numbers stay in the processor's cache, and memory small.
+    """
+    weight = model.theta[VIDEO] * SCALE + formula.bonus[VIDEO]
     # The confidence width in the pool's units: alpha * noise goes under the root, the scaling of x as well.
     spread = model.inverse * (formula.alpha * model.noise * SCALE) ** 2
     pair, cross = spread[np.ix_(PAIR, PAIR)], spread[np.ix_(PAIR, VIDEO)]
     lower = _factor(pair)
-    v = np.linalg.solve(lower, cross) if formula.alpha > 0.0 else np.zeros(cross.shape)
-    alone = spread[np.ix_(VIDEO, VIDEO)] - v.T @ v
-    rest = np.maximum(np.einsum("in,ij,jn->n", static, alone, static, optimize=True), 0.0)
-    return ScoreTable(
-        base=_float32(base),
-        rest=_float32(rest),
-        v=_float32(v @ static),
+    shift = np.linalg.solve(lower, cross) if formula.alpha > 0.0 else np.zeros(cross.shape)
+    alone = spread[np.ix_(VIDEO, VIDEO)] - shift.T @ shift
+    table = ScoreTable(
+        base=np.empty(len(video_id), dtype=np.float32),
+        rest=np.empty(len(video_id), dtype=np.float32),
+        v=np.empty((len(PAIR), len(video_id)), dtype=np.float32),
         c=_float32(model.theta[PAIR] * SCALE + formula.bonus[PAIR]),
         lower=_float32(lower),
     )
+    for start in range(0, len(video_id), BLOCK):
+        some = slice(start, start + BLOCK)
+        static = features[:, some].astype(np.float64)
+        mean, deviation = item_effects_of(model, video_id[some])
+        score = weight @ static + mean + formula.beta * deviation + formula.fresh * fresh[some]
+        table.base[some] = np.where(admitted[some], score, -np.inf)
+        table.rest[some] = np.maximum(np.einsum("in,in->n", static, alone @ static), 0.0)
+        table.v[:, some] = shift @ static
+    return table
 
 
 def no_bonus() -> NDArray[np.float64]:
