@@ -79,28 +79,32 @@ def write(folder: Path, arrays: Arrays, details: Mapping[str, object], name: str
     """Write a new snapshot below `folder` and give its id.
 
     `details` must be plain JSON values; its `as_of` (ISO 8601) gives the id its time, the content the rest. Arrays that
-    are known by what they were computed from get their id as `name`; it must be free, and takes no number. Arrays of
-    Python objects are refused (`ValueError`). Raises `SnapshotError` naming the file when the disk refuses; nothing is
-    left behind then.
+    are known by what they were computed from get their id as `name`; it must be free, and takes no number. They are not
+    flushed to disk: what is soon replaced never gets there, and after a power cut the checksums tell what is missing.
+    Arrays of Python objects are refused (`ValueError`). Raises `SnapshotError` naming the file when the disk refuses;
+    nothing is left behind then.
     """
     for array_name, array in arrays.items():
         if not NAME.fullmatch(array_name) or array.dtype.hasobject:
             raise ValueError(f"array {array_name!r} of type {array.dtype} cannot be in a snapshot")
+    flush = name is None
     building = folder / f"building.tmp-{os.getpid()}-{os.urandom(4).hex()}"
     try:
         with naming(building):
             building.mkdir(parents=True)
-        entries = {one: _write_array(building / f"{one}.npy", array) for one, array in arrays.items()}
-        order = 0 if name else _next_order(folder)
+        entries = {one: _write_array(building / f"{one}.npy", array, flush) for one, array in arrays.items()}
+        order = _next_order(folder) if flush else 0
         identity = name or _identity(order, entries, details)
         manifest = {"format": FORMAT, "id": identity, "order": order, "created_at": details["as_of"]}
         content = json.dumps(manifest | {"details": dict(details), "arrays": entries}, indent=1).encode()
-        _write_bytes(building / "manifest.json", content)
-        _write_bytes(building / "manifest.sha256", _sum_line(content))
+        _write_bytes(building / "manifest.json", content, flush)
+        _write_bytes(building / "manifest.sha256", _sum_line(content), flush)
         with naming(folder / identity):
-            sync_folder(building)
+            if flush:
+                sync_folder(building)
             building.rename(folder / identity)
-            sync_folder(folder)
+            if flush:
+                sync_folder(folder)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
@@ -174,12 +178,10 @@ def _next_order(folder: Path) -> int:
     return max(found) + 1
 
 
-def _write_array(file: Path, array: NDArray[Any]) -> dict[str, Any]:
-    with naming(file), file.open("wb") as stream:
+def _write_array(file: Path, array: NDArray[Any], flush: bool) -> dict[str, Any]:
+    with _written(file, flush) as stream:
         target = _Summed(stream)
         np.lib.format.write_array(target, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
-        stream.flush()
-        os.fsync(stream.fileno())
     return {
         "dtype": array.dtype.str,
         "shape": list(array.shape),
@@ -202,11 +204,19 @@ class _Summed:
         return len(content)
 
 
-def _write_bytes(file: Path, content: bytes) -> None:
-    with naming(file), file.open("wb") as stream:
+def _write_bytes(file: Path, content: bytes, flush: bool) -> None:
+    with _written(file, flush) as stream:
         stream.write(content)
+
+
+@contextmanager
+def _written(file: Path, flush: bool) -> Iterator[BinaryIO]:
+    """A new file; with `flush` it is on the disk at the end."""
+    with naming(file), file.open("wb") as stream:
+        yield stream
         stream.flush()
-        os.fsync(stream.fileno())
+        if flush:
+            os.fsync(stream.fileno())
 
 
 def _sha256_of(file: Path) -> str:
