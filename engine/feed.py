@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.assemble import Placed, assemble
 from engine.bandit.score_table import Formula
-from engine.board import SPARE_DEPTH, Board, carried_creators
+from engine.board import Board, carried_creators
 from engine.config import POOL_NAMES, EngineConfig
 from engine.features import DIMENSIONS, PAIR_COLUMNS, VIDEO_COLUMNS
 from engine.feed_types import SLATE, Feed, FeedRequest, Relaxation
@@ -22,6 +22,8 @@ from engine.reasons import CHALLENGE, EXPLORED, code
 from engine.rules.base import Asked
 from engine.rules.table import FLAGS, refusals
 
+# A draft ranks this much deeper than slot and feed need, for what the creators' window takes away, and deeper on demand.
+DRAFT_SPARE = 16
 BANDIT_NAMES = [pool.name for pool in BANDIT_POOLS]
 
 
@@ -41,7 +43,7 @@ def standing(config: EngineConfig) -> Standing:
     return Standing(
         sources=tuple(POOLS[name].source(config) for name in POOL_NAMES),
         window=config.creator_window,
-        spare=SPARE_DEPTH,
+        spare=DRAFT_SPARE,
         repeat_flag=FLAGS["no_repeat"],
         explore_rate=config.explore_rate,
         flow_random=config.fw_random,

@@ -66,7 +66,7 @@ class Standing:
     """What holds for every draft of an engine.
 
     `sources` are those of `POOL_NAMES`, None for a pool with a way of its own; `spare` candidates are ranked beyond
-    what one slot looks at.
+    what one slot looks at and a feed takes away.
     """
 
     sources: tuple[Source | None, ...]

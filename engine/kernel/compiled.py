@@ -95,7 +95,7 @@ class CompiledSheet:
         kept: list[tuple[Rows, Floats, Array]] = []
         for c_list, pool, depth in zip(lists, pools, depths, strict=True):
             rows, scores = np.empty(depth, dtype=np.int32), np.empty(depth, dtype=np.float32)
-            room = np.empty(lib.TF_ENTRY_BYTES * (2 * depth + lib.TF_BLOCK), dtype=np.uint8)
+            room = np.empty(2 * lib.TF_ENTRY_BYTES * (2 * depth + lib.TF_BLOCK), dtype=np.uint8)
             c_list.table, c_list.k, c_list.room = self.kernel.orders[pool].c_table, depth, pointer("char", room)
             c_list.rows, c_list.scores = pointer("int32_t", rows), pointer("float", scores)
             kept.append((rows, scores, room))

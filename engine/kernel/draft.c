@@ -42,13 +42,21 @@ static int32_t eligible(const tf_world *world, const tf_scratch *scratch, const 
     return feed->open_videos - tf_open_rows(world, scratch, creators, count, 0xff);
 }
 
-/* The pool's best candidates that no rule refuses; 0 when it has none or is not ranked deep enough. */
-static int32_t offer_videos(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, const tf_pool *pool,
-                            int32_t position, offer *out) {
+/* The pool's k best candidates whose flags are clear. */
+static void rank(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, tf_pool *pool, int32_t k) {
+    tf_list *list = &pool->list;
+    list->k = k;
+    tf_rank(world, viewer, scratch, 0xff, list, 1);
+    if (!pool->weights) return;
+    for (int32_t i = 0; i < list->length; i++) pool->weights[i] = exp((double)list->scores[i] - (double)list->scores[0]);
+}
+
+/* The best of the ranked candidates that no rule refuses. */
+static int32_t step_over(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, const tf_pool *pool,
+                         int32_t position, offer *out) {
     const tf_list *list = &pool->list;
     out->count = 0;
     out->total = 0.0;
-    if (pool->limit > TF_MOST_CANDIDATES) return 0;
     for (int32_t i = 0; i < list->length && out->count < pool->limit; i++) {
         if (refused(world, scratch, feed, list->rows[i], position)) continue;
         out->rows[out->count] = list->rows[i];
@@ -56,8 +64,18 @@ static int32_t offer_videos(const tf_world *world, const tf_scratch *scratch, co
         if (pool->weights) out->total += out->chances[out->count] = pool->weights[i];
         out->count++;
     }
-    if (out->count < pool->limit && list->length == list->k) out->count = 0;
-    return out->count;
+    return out->count == pool->limit || list->length < list->k;
+}
+
+/* What the pool offers, ranked deeper where that is too little; 0 when there is nothing or still too little. */
+static int32_t offer_videos(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch,
+                            const tf_feed *feed, int32_t position, offer *out) {
+    tf_pool *pool = &feed->pools[feed->slot[position]];
+    if (pool->limit > TF_MOST_CANDIDATES) return 0;
+    if (step_over(world, scratch, feed, pool, position, out)) return out->count;
+    if (pool->list.k == pool->deepest) return 0;
+    rank(world, viewer, scratch, pool, pool->deepest);
+    return step_over(world, scratch, feed, pool, position, out) ? out->count : 0;
 }
 
 static int32_t choose(const tf_pool *pool, const offer *from, double drawn) {
@@ -108,10 +126,11 @@ static void put(tf_feed *feed, int32_t position, int32_t flow, int32_t row, doub
     item->propensity = propensity;
 }
 
-static int32_t fill_video(const tf_world *world, tf_scratch *scratch, tf_feed *feed, int32_t position, offer *from) {
+static int32_t fill_video(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, tf_feed *feed,
+                          int32_t position, offer *from) {
     const tf_pool *pool = &feed->pools[feed->slot[position]];
     const double rate = pool->pick == TF_EXPLORE ? 1.0 : feed->explore_rate;
-    if (pool->pick != TF_EXPLORE && !offer_videos(world, scratch, feed, pool, position, from)) return 0;
+    if (pool->pick != TF_EXPLORE && !offer_videos(world, viewer, scratch, feed, position, from)) return 0;
     int32_t open = eligible(world, scratch, feed, position), index = -1, row;
     if (open <= 0) return 0;
     if (pool->pick == TF_EXPLORE || feed->turned[position]) {
@@ -197,14 +216,20 @@ static void note(tf_scratch *scratch, tf_feed *feed, int32_t creator, int32_t po
     feed->recent_position[feed->recent++] = position;
 }
 
-static int32_t fill(const tf_world *world, tf_scratch *scratch, tf_feed *feed) {
+static int32_t fill(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, tf_feed *feed) {
+    uint32_t ranked = 0;
     offer from;
     from.count = 0;
     from.total = 0.0;
     for (int32_t position = 0; position < feed->size; position++) {
-        int flow = feed->pools[feed->slot[position]].pick == TF_FLOWS;
+        tf_pool *pool = &feed->pools[feed->slot[position]];
+        if (pool->list.table && !(ranked >> feed->slot[position] & 1)) {
+            rank(world, viewer, scratch, pool, pool->limit + feed->size + feed->spare);
+            ranked |= 1u << feed->slot[position];
+        }
+        int flow = pool->pick == TF_FLOWS;
         int32_t filled = flow ? fill_flow(world, scratch, feed, position)
-                              : fill_video(world, scratch, feed, position, &from);
+                              : fill_video(world, viewer, scratch, feed, position, &from);
         if (!filled) return position;
         int32_t row = feed->item[position].row;
         note(scratch, feed, flow ? world->flow_creator[row] : world->creator[row], position);
@@ -229,22 +254,6 @@ static void gather(const tf_world *world, tf_scratch *scratch, tf_feed *feed) {
     uint64_t state = random_bits(feed->seed, TF_TURN, 0);
     for (int32_t i = 0; i < feed->size; i++)
         feed->turned[i] = unit_interval(splitmix_finish(state + (uint64_t)i * GOLDEN)) < feed->explore_rate;
-}
-
-/* The best candidates of every pool that has a slot. */
-static void rank(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, tf_feed *feed) {
-    uint32_t planned = 0;
-    for (int32_t i = 0; i < feed->size; i++) planned |= 1u << feed->slot[i];
-    for (int32_t p = 0; p < feed->pool_count; p++) {
-        tf_pool *pool = &feed->pools[p];
-        tf_list *list = &pool->list;
-        if (!list->table || !(planned >> p & 1)) continue;
-        list->k = pool->limit + pool->limit / 4 + feed->size + feed->spare;
-        tf_rank(world, viewer, scratch, 0xff, list, 1);
-        if (!pool->weights) continue;
-        for (int32_t i = 0; i < list->length; i++)
-            pool->weights[i] = exp((double)list->scores[i] - (double)list->scores[0]);
-    }
 }
 
 /* The largest part of the final score that the pool's own bonuses gave: engine.reasons.code. */
@@ -290,8 +299,7 @@ int32_t tf_draft(const tf_world *world, tf_scratch *scratch, tf_feed *feed) {
     tf_look_up(world, feed->user, feed->seed, &viewer);
     tf_spread(world, &viewer, scratch);
     gather(world, scratch, feed);
-    rank(world, &viewer, scratch, feed);
-    int32_t filled = fill(world, scratch, feed);
+    int32_t filled = fill(world, &viewer, scratch, feed);
     if (filled == feed->size) describe(world, &viewer, scratch, feed);
     forget(scratch, feed, filled);
     tf_unspread(world, &viewer, scratch);

@@ -86,8 +86,8 @@ class _Desk:
         pool.pick, pool.limit, pool.list.table = PICKS[source.pick], source.limit, c_table
         if source.formula is None:
             return
-        most = source.limit + source.limit // 4 + lib.TF_MOST_ITEMS + self._feed.spare
-        pool.list.room = self._room("char", lib.TF_ENTRY_BYTES * (2 * most + lib.TF_BLOCK))
+        pool.deepest = most = 2 * (source.limit + lib.TF_MOST_ITEMS + self._feed.spare)
+        pool.list.room = self._room("char", 2 * lib.TF_ENTRY_BYTES * (2 * most + lib.TF_BLOCK))
         pool.list.rows, pool.list.scores = self._room("int32_t", most), self._room("float", most)
         if source.pick == "softmax":
             pool.weights = self._room("double", most)

@@ -13,6 +13,8 @@
 
 #define BLOCK TF_BLOCK
 #define LANES 8
+#define BUCKETS 256 /* of a sort */
+#define CROWD 16    /* entries that insertion sorts fast */
 #define PAIRS TF_PAIRS
 #define SLACK 2e-5f /* more than float32 may round a score up by, relative and absolute */
 
@@ -240,47 +242,26 @@ static void score_block(const tf_table *table, const int32_t *at, int32_t from, 
     }
 }
 
-/* Hoare's partition: keys above the pivot to the left of *i, keys below it to the right of *j. */
-static inline void partition(entry *list, uint64_t pivot, int32_t *i, int32_t *j) {
-    while (*i <= *j) {
-        while (list[*i].key > pivot) ++*i;
-        while (list[*j].key < pivot) --*j;
-        if (*i <= *j) {
-            entry held = list[*i];
-            list[(*i)++] = list[*j];
-            list[(*j)--] = held;
-        }
+/* Into buckets by the key's distance to the largest, largest first; a crowded bucket is spread out again. */
+static void spread_out(entry *list, entry *spare, int32_t count) {
+    uint64_t least = UINT64_MAX, most = 0;
+    int32_t ends[BUCKETS + 1] = {0}, shift = 0;
+    for (int32_t i = 0; i < count; i++) {
+        least = list[i].key < least ? list[i].key : least;
+        most = list[i].key > most ? list[i].key : most;
     }
+    while ((most - least) >> shift >= BUCKETS) shift++;
+    for (int32_t i = 0; i < count; i++) ends[((most - list[i].key) >> shift) + 1]++;
+    for (int32_t i = 0; i < BUCKETS; i++) ends[i + 1] += ends[i];
+    memcpy(spare, list, sizeof(entry) * (size_t)count);
+    for (int32_t i = 0; i < count; i++) list[ends[(most - spare[i].key) >> shift]++] = spare[i];
+    for (int32_t i = 0, from = 0; i < BUCKETS && shift; from = ends[i++])
+        if (ends[i] - from > CROWD) spread_out(list + from, spare, ends[i] - from);
 }
 
-/* Reorder so that the k largest keys come first. */
-static void select_best(entry *list, int32_t count, int32_t k) {
-    int32_t low = 0, high = count - 1;
-    while (low < high) {
-        int32_t i = low, j = high;
-        partition(list, list[low + (high - low) / 2].key, &i, &j);
-        if (k - 1 <= j) high = j;
-        else if (k - 1 >= i) low = i;
-        else return;
-    }
-}
-
-/* Quicksort, largest key first; short stretches by insertion. Keys differ, so the order is one and only. */
-static void sort_descending(entry *list, int32_t count) {
-    while (count > 16) {
-        uint64_t a = list[0].key, b = list[count / 2].key, c = list[count - 1].key;
-        uint64_t pivot = a > b ? (b > c ? b : (a > c ? c : a)) : (a > c ? a : (b > c ? c : b));
-        int32_t i = 0, j = count - 1;
-        partition(list, pivot, &i, &j);
-        if (j + 1 < count - i) {
-            sort_descending(list, j + 1);
-            list += i;
-            count -= i;
-        } else {
-            sort_descending(list + i, count - i);
-            count = j + 1;
-        }
-    }
+/* Largest key first. Keys differ, so the order is one and only. `spare` holds as many entries as the list. */
+static void sort_descending(entry *list, entry *spare, int32_t count) {
+    if (count > CROWD) spread_out(list, spare, count);
     for (int32_t i = 1; i < count; i++) {
         entry held = list[i];
         int32_t j = i;
@@ -297,7 +278,62 @@ static float score_of(uint64_t key) {
     return score;
 }
 
-/* Appends those of the scored rows that may still be among the k best. */
+/* Counts a candidate into its bin. */
+static inline void count_in(tf_list *best, float score) {
+    float place = (score - best->low) * best->scale;
+    int32_t bin = place < TF_BINS - 1 ? (int32_t)place : TF_BINS - 1;
+    best->count[bin]++;
+    best->least[bin] = score < best->least[bin] ? score : best->least[bin];
+}
+
+/* Raises the threshold to the lowest bin that the k best may reach down to: at least k candidates are as good as the
+   least in it. */
+static void raise_threshold(tf_list *best) {
+    while (best->above - best->count[best->bin] >= best->k) best->above -= best->count[best->bin++];
+    if (best->least[best->bin] > best->threshold) best->threshold = best->least[best->bin];
+}
+
+/* Bins for the range of the candidates there are, once there are k. */
+static void calibrate(tf_list *best) {
+    const entry *list = best->room;
+    float low = INFINITY, high = -INFINITY;
+    for (int32_t i = 0; i < best->length; i++) {
+        float score = score_of(list[i].key);
+        low = score < low ? score : low;
+        high = score > high ? score : high;
+    }
+    best->low = low;
+    best->scale = high > low ? (TF_BINS - 1) / (high - low) : 0.0f;
+    if (!(best->scale < 1e30f)) best->scale = 0.0f;
+    best->bin = 0;
+    best->above = best->length;
+    for (int32_t i = 0; i < TF_BINS; i++) best->count[i] = 0, best->least[i] = INFINITY;
+    for (int32_t i = 0; i < best->length; i++) count_in(best, score_of(list[i].key));
+    raise_threshold(best);
+}
+
+/* Drops the candidates below the threshold. */
+static void compact(tf_list *best) {
+    entry *list = best->room;
+    int32_t kept = 0;
+    for (int32_t i = 0; i < best->length; i++) {
+        float score = score_of(list[i].key);
+        list[kept] = list[i];
+        kept += score >= best->threshold;
+    }
+    best->length = kept;
+}
+
+/* Sorts the candidates and keeps the k best. */
+static void cut(tf_list *best) {
+    entry *list = best->room;
+    sort_descending(list, list + 2 * best->k + BLOCK, best->length);
+    if (best->length < best->k) return;
+    best->length = best->k;
+    best->threshold = score_of(list[best->k - 1].key);
+}
+
+/* Appends those of the scored rows that may still be among the k best, and makes room for the next block. */
 static void gather_block(tf_list *best, const float *score, const int32_t *rows, int32_t count, uint32_t tie_key) {
     entry *list = (entry *)best->room + best->length;
     int32_t found = 0;
@@ -306,18 +342,20 @@ static void gather_block(tf_list *best, const float *score, const int32_t *rows,
         list[found].row = rows[i];
         found += score[i] >= best->threshold;
     }
+    int32_t before = best->length;
     best->length += found;
-}
-
-/* Keeps the k best and raises the threshold to the worst of them. */
-static void trim(tf_list *best) {
-    entry *list = best->room;
-    if (best->length <= best->k) return;
-    select_best(list, best->length, best->k);
-    best->length = best->k;
-    uint64_t least = list[0].key;
-    for (int32_t i = 1; i < best->k; i++) least = list[i].key < least ? list[i].key : least;
-    best->threshold = score_of(least);
+    if (best->length < best->k) return;
+    if (before < best->k) {
+        calibrate(best);
+    } else {
+        for (int32_t i = 0; i < found; i++) count_in(best, score_of(list[i].key));
+        best->above += found;
+        raise_threshold(best);
+    }
+    if (best->length < 2 * best->k) return;
+    compact(best);
+    if (best->length >= 2 * best->k - best->k / 4) cut(best);
+    calibrate(best);
 }
 
 /* Scores these entries, whose videos are rows, and keeps the best of them. */
@@ -327,7 +365,6 @@ static void take(const tf_world *world, const tf_viewer *viewer, const tf_scratc
     pair_block(world, viewer, scratch, rows, 0, count, d);
     score_block(best->table, at, 0, count, d, score);
     gather_block(best, score, rows, count, viewer->tie_key);
-    if (best->length >= 2 * best->k) trim(best);
 }
 
 /* A table in the order of its peaks: it ends where no peak reaches the k-th best score. */
@@ -343,8 +380,6 @@ static void rank_ordered(const tf_world *world, const tf_viewer *viewer, const t
         if (count < BLOCK / 4) continue;
         take(world, viewer, scratch, best, at, rows, count);
         count = 0;
-        /* The k-th best so far is already a bound, before the list is twice as long as asked for. */
-        if (best->length >= best->k + BLOCK / 2) trim(best);
     }
     take(world, viewer, scratch, best, at, rows, count);
 }
@@ -391,8 +426,8 @@ void tf_rank(const tf_world *world, const tf_viewer *viewer, const tf_scratch *s
         best->threshold = -3.0e38f; /* below every finite score: minus infinity and NaN never enter */
         if (best->table->row) rank_ordered(world, viewer, scratch, mask, best);
         else rank_natural(world, viewer, scratch, mask, best);
-        trim(best);
-        sort_descending(list, best->length);
+        compact(best);
+        cut(best);
         for (int32_t i = 0; i < best->length; i++) {
             best->rows[i] = (int32_t)list[i].row;
             best->scores[i] = score_of(list[i].key);

@@ -5,6 +5,7 @@ enum {
     TF_MOST_ITEMS = 96,              /* of a feed, and of its session before it */
     TF_NEVER = -(1 << 30),           /* the position of a creator who was not placed */
     TF_BLOCK = 512,                  /* videos that are worked on at a time */
+    TF_BINS = 256,                   /* of candidates by score */
     TF_ENTRY_BYTES = 16,             /* a candidate in a list's room */
     TF_MOST_CANDIDATES = 2048,       /* of one slot */
     TF_MOST_WINDOW = 128,            /* items back that a creator is looked for */
@@ -74,8 +75,8 @@ typedef struct {
     float l[25];                     /* lower triangle, row major */
 } tf_table;
 
-/* The k best rows of one table. room holds TF_ENTRY_BYTES * (2k + TF_BLOCK) bytes; rows and scores hold k; length is
-   the answer. */
+/* The k best rows of one table. room holds TF_ENTRY_BYTES * 2 * (2k + TF_BLOCK) bytes; rows and scores hold k; length is
+   the answer. Candidates are counted by score in bins, so that the k-th best is known roughly at any time. */
 typedef struct {
     const tf_table *table;
     int32_t k;
@@ -83,7 +84,13 @@ typedef struct {
     void *room;
     int32_t *rows;
     float *scores;
-    float threshold;
+    float threshold;                 /* no k-th best is below it */
+    float low;                       /* where bin 0 begins */
+    float scale;                     /* bins per score */
+    int32_t bin;                     /* the lowest that counts */
+    int32_t above;                   /* candidates in it and above */
+    int32_t count[TF_BINS];
+    float least[TF_BINS];            /* the least score in each */
 } tf_list;
 
 /* What one feed writes on; all zero (creator_last: TF_NEVER) between feeds. */
@@ -140,8 +147,9 @@ enum { TF_SOFTMAX, TF_TOP, TF_UNIFORM, TF_FLOWS, TF_EXPLORE };
 typedef struct {
     int32_t pick;
     int32_t limit;
+    int32_t deepest;                 /* candidates to rank where the usual number does not reach */
     tf_list list;                    /* its table is NULL where the pool has none (TF_FLOWS, TF_EXPLORE) */
-    double *weights;                 /* [list.k] for TF_SOFTMAX: exp(score - the best); else NULL */
+    double *weights;                 /* [deepest] for TF_SOFTMAX: exp(score - the best); else NULL */
     double fresh;                    /* what the final score adds for a new video */
     double bonus[TF_FEATURES];       /* what it adds for each feature */
 } tf_pool;
@@ -177,7 +185,7 @@ typedef struct {
     int32_t pool_count;
     int32_t explore;                 /* index of EXPLORE in pools */
     int32_t window;
-    int32_t spare;                   /* candidates ranked beyond what one slot looks at */
+    int32_t spare;                   /* candidates ranked beyond one slot's and a feed's */
     uint8_t repeat_flag;
     double explore_rate;
     double flow_random;
