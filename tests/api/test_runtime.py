@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from api import runtime
+from api.operations import Operations
 from api.runtime import Runtime
 from api.settings import load
 from data.snapshot import SnapshotStore
@@ -43,3 +44,19 @@ def test_a_damaged_snapshot_is_told_rebuilt_once_and_taken_when_it_is_whole_agai
     asyncio.run(looks())
     assert worker.snapshot_id == current
     assert worker.problem == ""
+
+
+def test_a_worker_that_cannot_share_its_score_tables_serves_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    store = SnapshotStore(tmp_path / "snapshots")
+    store.publish(*build(tables(videos=[video(1)]), EngineConfig()))
+    (tmp_path / "tables").touch()
+    worker = Runtime(load(), store, PolicyStore(tmp_path / "policies"))
+    asyncio.run(worker._follow_pointers())
+    assert worker.ready
+    (state,) = worker.heartbeats.alive("serve")
+    assert "score tables are not shared" in state["problem"]
+    health = asyncio.run(Operations(worker).health())
+    assert any("score tables are not shared" in problem for problem in health["problems"])
