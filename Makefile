@@ -33,7 +33,7 @@ bench-peers: environment  ## The same with other libraries beside it, installed 
 bench-compare: environment  ## These files against the baseline's commit (AGAINST=ref), in pairs; fails when slower
 	@$(bin)/python -m benchmarks compare $(if $(AGAINST),--against $(AGAINST))
 
-bench-curves: environment servers  ## Measure the curves of docs/performance.md anew and draw them: half an hour
+bench-curves: environment servers  ## Measure the curves of docs/performance.md anew and draw them: four minutes
 	@$(bin)/python -m benchmarks curves
 
 bench-baseline: environment servers  ## Measure benchmarks/baseline.json anew, on a machine that does nothing else

@@ -35,13 +35,27 @@ def main(arguments: list[str]) -> int:
         print(f"no benchmark {unknown[0]!r}: there are {', '.join((*MODULES, *COMMANDS))}", file=sys.stderr)
         return 2
     if wanted.save:
-        return save(wanted.name or list(IN_BASELINE))
-    names = wanted.name or [name for name in MODULES if name not in BY_NAME_ALONE]
-    results = [result for name in names for result in importlib.import_module(f"benchmarks.{name}").run()]
+        return save()
     if wanted.json:
+        results = [result for name in wanted.name for result in importlib.import_module(f"benchmarks.{name}").run()]
         wanted.json.write_text(json.dumps([asdict(result) for result in results]))
+        return 0
+    return show(wanted.name or [name for name in MODULES if name not in BY_NAME_ALONE])
+
+
+def show(names: list[str]) -> int:
+    """Print the table of these benchmarks, each in a process of its own; 1 when one of them failed."""
+    results, failed = [], []
+    for name in names:
+        print(f"measuring: {name}", file=sys.stderr)
+        try:
+            results += one_run([name])
+        except subprocess.CalledProcessError:
+            failed.append(name)
     Console(width=None if sys.stdout.isatty() else 150).print(table(results))
-    return 0
+    for name in failed:
+        print(f"{name} failed: its lines are not in the table", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,24 +63,25 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     made.add_argument("name", nargs="*", help=f"one of {', '.join(MODULES)}")
     made.add_argument("--save", action="store_true", help=f"write the baseline from {RUNS} runs")
-    made.add_argument("--json", type=Path, help="write the results there too")
+    made.add_argument("--json", type=Path, help="write the results there, print nothing")
     return made
 
 
-def save(names: list[str]) -> int:
-    """Write the baseline from several runs, each in a process of its own."""
+def save() -> int:
+    """Write the baseline from several runs."""
     if trees.changed():
         print("files differ from the last commit: the baseline names a commit that is not quite this", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as folder:
-        runs = [one_run(names, Path(folder) / "results.json") for _ in range(RUNS)]
+    runs = [[result for name in IN_BASELINE for result in one_run([name])] for _ in range(RUNS)]
     baseline.save(baseline.of_runs(runs, trees.commit_of("HEAD"), machine()))
     return 0
 
 
-def one_run(names: list[str], path: Path) -> list[Result]:
-    """The results of one run in a fresh process. Raises CalledProcessError when it fails."""
-    subprocess.run([sys.executable, "-m", "benchmarks", *names, "--json", str(path)], cwd=trees.ROOT, check=True)
-    return [Result(**result) for result in json.loads(path.read_text())]
+def one_run(names: list[str]) -> list[Result]:
+    """The results of one run in a fresh process. Raises CalledProcessError when it fails, with its words on stderr."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "results.json"
+        subprocess.run([sys.executable, "-m", "benchmarks", *names, "--json", str(path)], cwd=trees.ROOT, check=True)
+        return [Result(**result) for result in json.loads(path.read_text())]
 
 
 def table(results: list[Result]) -> Table:

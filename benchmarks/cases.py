@@ -56,7 +56,8 @@ CASES: dict[str, Callable[[], Call]] = {
 
 def measured(call: Call, turn: int) -> float:
     """Median milliseconds of the turn's calls; the seeds are the same for the same turn."""
-    seed, taken = turn * 100_000, []
+    seed = turn * 100_000
+    taken: list[int] = []
     for number in range(WARM_UP):
         call(seed + number)
     end = time.perf_counter() + SECONDS

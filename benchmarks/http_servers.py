@@ -116,14 +116,19 @@ class Process:
         raise RuntimeError(f"{self._module} does not answer")
 
 
+def settings(folder: Path, redis: Redis) -> dict[str, str]:
+    """The settings of serve workers on this DATA_DIR, with Redis; they know no database that answers."""
+    given = {"ENVIRONMENT": "staging", "MYSQL_HOST": "127.0.0.1", "MYSQL_USER": "none", "MYSQL_DB": "none"}
+    given |= {"REDIS_HOST": redis.host, "REDIS_PORT": str(redis.port), "REDIS_TIMEOUT_SECONDS": "1"}
+    return given | {"DATA_DIR": str(folder), "LOG_DIR": str(folder / "logs"), "CREDENTIALS_DIR": str(folder)}
+
+
 def worker(folder: Path, redis: Redis, core: int) -> Process:
-    """One serve worker on this DATA_DIR, with Redis."""
-    settings = {"ENVIRONMENT": "staging", "MYSQL_HOST": "127.0.0.1", "MYSQL_USER": "none", "MYSQL_DB": "none"}
-    settings |= {"REDIS_HOST": redis.host, "REDIS_PORT": str(redis.port), "REDIS_TIMEOUT_SECONDS": "1"}
-    settings |= {"DATA_DIR": str(folder), "LOG_DIR": str(folder / "logs"), "CREDENTIALS_DIR": str(folder)}
+    """One serve worker."""
     metrics = folder / "metrics"
     metrics.mkdir(exist_ok=True)
-    return Process("api.worker", core=core, environment=settings | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)})
+    environment = settings(folder, redis) | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+    return Process("api.worker", core=core, environment=environment)
 
 
 def ceiling(size: int, core: int) -> Process:

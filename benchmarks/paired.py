@@ -10,7 +10,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy import stats
@@ -75,7 +75,7 @@ def verdict(ratios: Sequence[float], *, cases: int = 1, threshold: float = THRES
     ValueError when there are too few rounds for any bound.
     """
     confidence = 1 - ALPHA / cases
-    found = stats.quantile_test(np.log(ratios), q=0, p=0.5).confidence_interval(confidence)
+    found: Any = stats.quantile_test(np.log(ratios), q=0, p=0.5).confidence_interval(confidence)
     if math.isnan(found.low) or math.isnan(found.high):
         raise ValueError(f"{len(ratios)} rounds are too few for {cases} cases: {least_rounds(cases)} at least")
     return Verdict(float(np.median(ratios)), math.exp(found.low), math.exp(found.high), threshold)
