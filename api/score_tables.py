@@ -3,8 +3,8 @@
     DATA_DIR/tables/<key>/     arrays as `engine.ready_tables` lays them out, in the format of a snapshot
     DATA_DIR/tables/.lock      held while somebody computes
 
-The key is a checksum of everything the tables depend on: snapshot, policy, rewards' weights, the engine's numbers and
-its code. So no folder is ever stale, and one that is not there is computed. Where sharing fails (a full disk, a folder
+The key is a checksum of everything the tables depend on: snapshot, policy, rewards' weights, the engine's numbers, and
+the code. So no folder is ever stale, and one that is not there is computed. Where sharing fails (a full disk, a folder
 that takes no files, a worker that holds the lock for too long), a worker computes tables of its own, and says so.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import engine
+import tracking
 from api import metrics
 from api.files import locked
 from data.snapshot_files import Snapshot, SnapshotError, discard, sweep, write
@@ -120,10 +121,11 @@ class ScoreTables:
 
 
 def code_checksum() -> str:
-    """Of the engine's files, its compiled kernel among them: what other code computed is not read."""
-    content, folder = hashlib.sha256(), Path(engine.__file__).parent
-    for file in sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".so")):
-        content.update(f"{file.relative_to(folder)}\n".encode() + file.read_bytes())
+    """Of the files of engine, its compiled kernel among them, and tracking: what other code computed is not read."""
+    content = hashlib.sha256()
+    for folder in (Path(engine.__file__).parent, Path(tracking.__file__).parent):
+        for file in sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".so")):
+            content.update(f"{folder.name}/{file.relative_to(folder)}\n".encode() + file.read_bytes())
     return content.hexdigest()
 
 
