@@ -9,6 +9,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from api import metrics_folders
+from api.heartbeats import Heartbeats
 from api.settings import ServiceSettings, SettingsError, load, prepare_workers
 
 
@@ -16,7 +18,8 @@ def _prepared() -> ServiceSettings:
     """The settings, checked; what must be in the environment before numpy and prometheus are imported is there."""
     try:
         settings = load()
-        prepare_workers(settings.data_dir / "metrics")
+        prepare_workers(metrics_folders.of(settings.data_dir, "serve"))
+        metrics_folders.begin(settings.data_dir, "serve")
         from api import preflight
 
         preflight.check(settings, "serve")
@@ -31,6 +34,14 @@ def _worker_class() -> Any:
     options = {"http": "api.protocol:ProblemProtocol", "access_log": False, "server_header": False}
     base: Any = import_module("uvicorn_worker").UvicornWorker
     return type("Worker", (base,), {"CONFIG_KWARGS": {**base.CONFIG_KWARGS, **options}})
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """A worker has ended: what it counted stays counted, and it is no longer listed."""
+    from api import metrics_files
+
+    metrics_files.bury(metrics_folders.of(_settings.data_dir, "serve"), worker.pid)
+    Heartbeats(_settings.data_dir / "workers").remove(worker.pid)
 
 
 _settings = _prepared()

@@ -1,14 +1,19 @@
 """Prometheus metrics. docs/http.md lists every name with its meaning.
 
-With `PROMETHEUS_MULTIPROC_DIR` set (the supervisor and the gunicorn settings do it) all processes of one service share
-their counters through that folder and any worker answers for all; without it each worker answers for itself.
+With `PROMETHEUS_MULTIPROC_DIR` set (the supervisor and the gunicorn settings do it) all workers of one machine share
+their counters through that folder, and any of them answers for all and for the work process; without it each worker
+answers for itself.
 """
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
+from api import metrics_folders
 from api.tally import TalliedHistogram, Tally
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -42,12 +47,23 @@ def observe_request(method: str, route: str, status: int, seconds: float) -> Non
     tally.observe(route, seconds)
 
 
-def render(shared: bool) -> bytes:
-    """All metrics in the Prometheus text format; `shared`: of all processes."""
+class Shared(Collector):
+    """What the files of several processes add up to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        """All metrics."""
+        merge: Callable[[list[str]], Iterable[Metric]] = MultiProcessCollector.merge
+        return merge([str(path) for path in metrics_folders.shown(self._folder)])
+
+
+def render(folder: Path | None) -> bytes:
+    """Metrics in the Prometheus text format: those kept in `folder` and the work process's; None: this process's."""
     tally.pass_on()
-    if not shared:
+    if folder is None:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
-    collect: Any = MultiProcessCollector
-    collect(registry)
+    registry.register(Shared(folder))
     return generate_latest(registry)

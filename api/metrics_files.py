@@ -11,10 +11,9 @@ from typing import Any
 
 from prometheus_client import mmap_dict
 
-logger = logging.getLogger(__name__)
+from api.metrics_folders import HEIR
 
-HEIR = 0
-"""Stands for the dead in the names of files; no process has this number."""
+logger = logging.getLogger(__name__)
 
 
 def reserve(folder: Path, pid: int) -> None:

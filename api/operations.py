@@ -41,7 +41,7 @@ class Operations:
         workers = self._heartbeats.alive("serve")
         identity = record.get("snapshot_id")
         live = bool(workers) and all(identity in worker["history"] for worker in workers)
-        keys = ("pid", "generation", "snapshot_id", "policy_version", "switched_at")
+        keys = ("pid", "host", "generation", "snapshot_id", "policy_version", "switched_at")
         return {**record, "live": live, "workers": [{key: worker[key] for key in keys} for worker in workers]}
 
     async def wait_for(self, reload_id: str) -> dict[str, Any]:

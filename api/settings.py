@@ -203,17 +203,15 @@ def attempt() -> tuple[ServiceSettings | None, list[Problem]]:
     return values, broken + wrong + crossed
 
 
-def metrics_are_shared() -> bool:
-    """Has whoever started this process given it the folder where all processes keep their metrics?"""
-    return bool(os.environ.get(METRICS_FOLDER))
+def metrics_folder() -> Path | None:
+    """Where this process keeps its metrics for others to see, if whoever started it has said so."""
+    given = os.environ.get(METRICS_FOLDER)
+    return Path(given) if given else None
 
 
 def prepare_workers(folder: Path) -> None:
-    """Make this process and those it forks keep their metrics in `folder`, begun anew, and use one BLAS thread each."""
+    """Make this process and those it forks keep their metrics in `folder`, and use one BLAS thread each."""
     os.environ.update(ONE_THREAD)
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob("*.db"):
-        path.unlink(missing_ok=True)
     os.environ[METRICS_FOLDER] = str(folder.absolute())
 
 

@@ -12,9 +12,10 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
-from api import metrics_files, services
+from api import metrics_files, metrics_folders, services
 from api.children import STEADY_SECONDS, Child, await_end
 from api.heartbeats import Heartbeats
 from api.reloads import Reloads
@@ -53,24 +54,23 @@ class Supervisor:
 
     def _prepare(self) -> None:
         self._heartbeats.clean()
-        folder = self._settings.data_dir / "metrics"
-        folder.mkdir(parents=True, exist_ok=True)
-        if self._role != "work" and not self._heartbeats.alive("work"):
-            for path in folder.glob("*.db"):
-                path.unlink(missing_ok=True)
+        for role in ("work", "serve") if self._role == "all" else (self._role,):
+            metrics_folders.begin(self._settings.data_dir, role)
         services.admin_token(self._settings)
 
     def _plan(self, listener: socket.socket | None) -> list[Child]:
-        environment = {METRICS_FOLDER: str((self._settings.data_dir / "metrics").absolute())}
+        environment = {}
         if self._settings.ssh_host and self._settings.redis_host and not self._settings.tunnel_redis_port:
             environment["TUNNEL_REDIS_PORT"] = str(free_port())
         children = []
         if self._role != "serve":
-            children.append(Child("work", [sys.executable, "-m", "api.work"], (), environment))
+            working = environment | {METRICS_FOLDER: str(metrics_folders.of(self._settings.data_dir, "work"))}
+            children.append(Child("work", [sys.executable, "-m", "api.work"], (), working))
         if listener:
             command = [sys.executable, "-m", "api.worker", str(listener.fileno())]
             names = [f"worker {number}" for number in range(1, self._settings.workers + 1)]
-            serving = environment | ONE_THREAD
+            folder = metrics_folders.of(self._settings.data_dir, "serve")
+            serving = environment | ONE_THREAD | {METRICS_FOLDER: str(folder)}
             children += [Child(name, command, (listener.fileno(),), serving) for name in names]
         return children
 
@@ -82,7 +82,7 @@ class Supervisor:
                 pid = child.process.pid if child.process else 0
                 code = child.ended(now)
                 if code is not None:
-                    metrics_files.bury(self._settings.data_dir / "metrics", pid)
+                    metrics_files.bury(Path(child.environment[METRICS_FOLDER]), pid)
                     self._heartbeats.remove(pid)
                 if code == BAD_SETTINGS and self._rolling is None and now - self._began < STEADY_SECONDS:
                     return BAD_SETTINGS

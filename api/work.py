@@ -15,7 +15,7 @@ from dataclasses import asdict
 from types import FrameType
 from typing import Any
 
-from api import metrics, metrics_files, services
+from api import metrics, metrics_files, metrics_folders, services
 from api.files import try_lock, write_json
 from api.heartbeats import Heartbeats
 from api.keeper import Keeper
@@ -50,7 +50,7 @@ class Work:
         """Work until SIGTERM; the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        metrics_files.reserve(self._settings.data_dir / "metrics", os.getpid())
+        metrics_files.reserve(metrics_folders.of(self._settings.data_dir, "work"), os.getpid())
         if not self._wait_for_lock():
             return 0
         self._tunnels = services.tunnels(self._settings)

@@ -14,7 +14,7 @@ from types import FrameType
 
 import uvicorn
 
-from api import app, metrics_files, services
+from api import app, metrics_files, metrics_folders, services
 from api.protocol import ProblemProtocol
 from api.settings import SettingsError, load
 
@@ -42,7 +42,7 @@ def main() -> int:
         timeout_keep_alive=30,
         forwarded_allow_ips="127.0.0.1",
     )
-    metrics_files.reserve(settings.data_dir / "metrics", os.getpid())
+    metrics_files.reserve(metrics_folders.of(settings.data_dir, "serve"), os.getpid())
     gc.collect()
     gc.freeze()  # what was imported stays: a full collection need not look through it while requests wait
     server = uvicorn.Server(config)

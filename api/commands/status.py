@@ -28,8 +28,9 @@ def status(json: Json = False) -> None:
         say(f"environment {read.environment}, current snapshot {current or 'none'}")
         say_table(("worker", "state", "snapshot", "policy", "generation", "switched", "up for"), map(_row, workers))
         if workers:
-            say(f"their parent: {', '.join(sorted({str(worker['parent']) for worker in workers}))}")
-        say(f"work process: {work[0]['pid'] if work else 'none runs'}")
+            parents = {_name({**worker, "pid": worker["parent"]}) for worker in workers}
+            say(f"their parent: {', '.join(sorted(parents))}")
+        say(f"work process: {_name(work[0]) if work else 'none runs'}")
         if latest:
             say(f"last reload: {latest['state']} at {latest['updated_at']} {latest.get('error', '')}".rstrip())
         for problem in [*(worker["problem"] for worker in workers if worker["problem"]), *report.get("problems", [])]:
@@ -44,5 +45,9 @@ def _row(worker: Mapping[str, Any]) -> tuple[str, ...]:
     now = time.time()
     switched = f"{now - worker['switched_at']:.0f} s ago" if worker["switched_at"] else "never"
     names = (worker["snapshot_id"] or "none", worker["policy_version"] or "none")
-    name = f"{worker['pid']}" if worker.get("host") == HOST else f"{worker['pid']} on {worker.get('host')}"
-    return name, state, *names, str(worker["generation"]), switched, f"{now - worker['started_at']:.0f} s"
+    return _name(worker), state, *names, str(worker["generation"]), switched, f"{now - worker['started_at']:.0f} s"
+
+
+def _name(process: Mapping[str, Any]) -> str:
+    """A process's pid, and its machine unless that is this one."""
+    return f"{process['pid']}" if process.get("host") == HOST else f"{process['pid']} on {process.get('host')}"

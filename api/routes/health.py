@@ -8,7 +8,7 @@ from api import metrics, openapi
 from api.errors import ProblemError
 from api.feeds import no_snapshot
 from api.routes.common import json_answer, service
-from api.settings import metrics_are_shared
+from api.settings import metrics_folder
 
 router = APIRouter(tags=["health"])
 
@@ -41,4 +41,4 @@ async def health(request: Request) -> Response:
 @router.get("/metrics", summary="Prometheus metrics", responses=openapi.METRICS)
 async def get_metrics(request: Request) -> Response:
     """Of all processes of the service when `talentfeed serve` or gunicorn's settings started them."""
-    return Response(metrics.render(metrics_are_shared()), media_type=CONTENT_TYPE_LATEST)
+    return Response(metrics.render(metrics_folder()), media_type=CONTENT_TYPE_LATEST)

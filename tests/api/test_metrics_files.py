@@ -9,7 +9,9 @@ from api.metrics_files import bury, reserve
 from tests.api.server import ROOT, environment
 
 COUNT = "import os; from api import metrics; metrics.events.labels('accepted').inc(3); metrics.snapshot_age.set(5);"
-SHOW = "import sys; from api import metrics; sys.stdout.write(metrics.render(True).decode())"
+SHOW = (
+    "import sys; from api import metrics, settings as s; sys.stdout.write(metrics.render(s.metrics_folder()).decode())"
+)
 
 
 def run(folder: Path, script: str) -> str:
