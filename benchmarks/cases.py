@@ -1,9 +1,11 @@
 """What `python -m benchmarks compare` measures, run as a script on one tree: engine and worlds are that tree's own.
 
-Usage: `PYTHONPATH=<tree> python -P cases.py <tree> <case> ...`. It prints "ready", then answers each line
-`<case> <turn>` on standard input with the milliseconds of one call. `-P`: this folder must not shadow modules.
+Usage: `PYTHONPATH=<tree> python -P cases.py <tree> [case ...]`. It prints the cases' names (all, unless said) when they
+are ready, then answers each line `<case> <turn>` on standard input with the milliseconds of one call. `-P`: this folder
+must not shadow modules.
 """
 
+import json
 import statistics
 import sys
 import time
@@ -74,8 +76,11 @@ def main(tree: str, names: list[str]) -> int:
     if not Path(engine.__file__).is_relative_to(tree):
         print(f"the engine comes from {engine.__file__}, not from {tree}", file=sys.stderr)
         return 1
-    calls = {name: CASES[name]() for name in names}
-    print("ready", flush=True)
+    if unknown := [name for name in names if name not in CASES]:
+        print(f"no case {unknown[0]!r}: there are {', '.join(map(repr, CASES))}", file=sys.stderr)
+        return 1
+    calls = {name: CASES[name]() for name in names or CASES}
+    print(json.dumps(list(calls)), flush=True)
     for line in sys.stdin:
         name, _, turn = line.rpartition(" ")
         print(measured(calls[name], int(turn)), flush=True)

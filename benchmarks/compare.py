@@ -5,6 +5,7 @@ slower beyond noise and threshold; 1: something is; 2: it could not be measured.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,6 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import baseline, trees
-from benchmarks.cases import CASES
 from benchmarks.measure import machine
 from benchmarks.paired import THRESHOLD, Verdict, least_rounds, one_round, verdicts
 
@@ -30,14 +30,10 @@ WORLDS = "benchmarks/worlds.py"
 def main(arguments: Sequence[str]) -> int:
     """Compare and print; the exit code."""
     wanted = parser().parse_args(arguments)
-    cases = wanted.case or list(CASES)
-    if unknown := [case for case in cases if case not in CASES]:
-        print(f"no case {unknown[0]!r}: there are {', '.join(map(repr, CASES))}", file=sys.stderr)
-        return 2
     try:
         other = trees.commit_of(wanted.against or baseline.load().commit)
-        print(f"these files against {other[:12]}: {wanted.rounds} rounds of {len(cases)} cases", file=sys.stderr)
-        found = verdicts(compared(other, cases, max(wanted.rounds, least_rounds(len(cases)))), wanted.threshold)
+        print(f"these files against {other[:12]}", file=sys.stderr)
+        found = verdicts(compared(other, wanted.case, wanted.rounds), wanted.threshold)
     except (RuntimeError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -55,23 +51,25 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def compared(other: str, cases: Sequence[str], rounds: int) -> list[dict[str, float]]:
-    """The ratios of each round."""
+def compared(other: str, cases: Sequence[str], least: int) -> list[dict[str, float]]:
+    """The ratios of each round: as many as asked for, or as it takes to tell anything."""
     with tempfile.TemporaryDirectory(prefix="talentfeed-compare-") as folder:
         pair = trees.present(Path(folder) / "now"), trees.committed(other, Path(folder) / "other")
         if (pair[0] / WORLDS).read_bytes() != (pair[1] / WORLDS).read_bytes():
             print(f"{WORLDS} differs between the trees: the work may, too", file=sys.stderr)
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(trees.build, pair))
-        return [paired_processes(pair, cases) for _ in range(rounds)]
+        rounds = [paired_processes(pair, cases)]
+        while len(rounds) < max(least, least_rounds(len(rounds[0]))):
+            rounds.append(paired_processes(pair, cases))
+        return rounds
 
 
 def paired_processes(pair: tuple[Path, Path], cases: Sequence[str]) -> dict[str, float]:
     """One round, in two new processes."""
     with Process(pair[0], cases) as now, Process(pair[1], cases) as other:
-        now.await_ready()
-        other.await_ready()
-        return one_round(now, other, cases, TURNS)
+        other.ready()
+        return one_round(now, other, now.ready(), TURNS)
 
 
 class Process:
@@ -97,9 +95,10 @@ class Process:
         self._process.kill()
         self._process.communicate()
 
-    def await_ready(self) -> None:
-        """Wait until all cases are built. Raises RuntimeError when one cannot be, after its traceback was shown."""
-        self._answer()
+    def ready(self) -> list[str]:
+        """Wait until all cases are built; their names. Raises RuntimeError when one cannot be, after its traceback."""
+        names: list[str] = json.loads(self._answer())
+        return names
 
     def measure(self, case: str, turn: int) -> float:
         """Milliseconds of one call, by this process."""

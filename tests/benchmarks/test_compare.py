@@ -13,7 +13,7 @@ ROOT = trees.ROOT
 
 def test_a_case_is_measured_in_the_tree_that_it_is_told() -> None:
     with compare.Process(ROOT, ["feed, 1,000 videos"]) as process:
-        process.await_ready()
+        assert process.ready() == ["feed, 1,000 videos"]
         assert process.measure("feed, 1,000 videos", 0) > 0
         assert process.measure("feed, 1,000 videos", 1) > 0
 
@@ -33,8 +33,12 @@ def test_the_present_files_and_a_commit_are_copied_with_their_code(tmp_path: Pat
         assert not list(tree.rglob("*.so"))
 
 
-def test_an_unknown_commit_or_case_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_case_is_refused_by_name(capfd: pytest.CaptureFixture[str]) -> None:
+    with compare.Process(ROOT, ["no such case"]) as process, pytest.raises(RuntimeError, match="cannot be measured"):
+        process.ready()
+    assert "no such case" in capfd.readouterr().err
+
+
+def test_what_cannot_be_measured_is_no_regression(capsys: pytest.CaptureFixture[str]) -> None:
     assert compare.main(["--against", "no-such-commit"]) == 2
     assert "no-such-commit" in capsys.readouterr().err
-    assert compare.main(["no such case"]) == 2
-    assert "no such case" in capsys.readouterr().err
