@@ -20,7 +20,7 @@ from engine.feed_types import FeedRequest
 from tests.support.worlds import trained_policy
 
 USERS = 2_000
-SECONDS, LEAST_CALLS, WARM_UP = 0.12, 5, 3
+SECONDS, LEAST_CALLS, WARM_UP = 0.1, 5, 3
 """A turn lasts so long and has so many calls at least, after some that do not count."""
 Call = Callable[[int], object]
 

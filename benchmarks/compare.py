@@ -22,7 +22,7 @@ from benchmarks import baseline, trees
 from benchmarks.measure import machine
 from benchmarks.paired import THRESHOLD, Verdict, least_rounds, one_round, verdicts
 
-ROUNDS, TURNS = 12, 3
+ROUNDS, TURNS = 12, 4
 SCRIPT = Path(__file__).with_name("cases.py")
 WORLDS = "benchmarks/worlds.py"
 

@@ -48,9 +48,11 @@ class Verdict:
         """The verdict for people."""
         if self.regressed:
             return "slower"
-        if self.low > 1:
-            return f"slower by less than {self.threshold:.0%}"
-        return "faster" if self.high < 1 else "no difference within noise"
+        if self.low <= 1 <= self.high:
+            return "no difference within noise"
+        if 1 / (1 + self.threshold) <= self.ratio <= 1 + self.threshold:
+            return f"{'slower' if self.low > 1 else 'faster'} by less than {self.threshold:.0%}"
+        return "faster"
 
 
 def one_round(now: Side, other: Side, cases: Sequence[str], turns: int) -> dict[str, float]:
@@ -63,9 +65,13 @@ def one_round(now: Side, other: Side, cases: Sequence[str], turns: int) -> dict[
 
 
 def one_turn(now: Side, other: Side, case: str, turn: int) -> float:
-    """The logarithm of the ratio, measured A B B A: a steady change of the machine's speed cancels."""
-    before, beside, behind, after = (side.measure(case, turn) for side in (now, other, other, now))
-    return math.log(before * after / (beside * behind)) / 2
+    """The logarithm of the ratio, measured A B B A: a steady change of the machine's speed cancels.
+
+    Every other turn the sides change places, because the one inside finds its caches as it left them.
+    """
+    outer, inner, sign = (now, other, 1) if turn % 2 == 0 else (other, now, -1)
+    before, beside, behind, after = (side.measure(case, turn) for side in (outer, inner, inner, outer))
+    return sign * math.log(before * after / (beside * behind)) / 2
 
 
 def verdict(ratios: Sequence[float], *, cases: int = 1, threshold: float = THRESHOLD) -> Verdict:
