@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from weakref import WeakValueDictionary
@@ -16,6 +15,8 @@ from api.schemas import FeedBody
 from engine.config import POOL_NAMES
 from engine.engine import Engine
 from engine.feed_types import Feed, FeedRequest
+from engine.render import item_names
+from tracking.times import to_iso
 from tracking.tracker import Tracker
 
 logger = logging.getLogger(__name__)
@@ -86,24 +87,18 @@ def write(engine: Engine, feed: Feed, served: Served, degraded: list[str]) -> by
         "snapshot_id": feed.snapshot_id,
         "policy_version": feed.policy_version,
         "seed": feed.seed,
-        "served_at": moment(served.at),
-        "mix_ids": feed.names,
+        "served_at": to_iso(served.at),
     }
     relaxed = [{"position": entry.position, "rule": entry.rule} for entry in feed.relaxed]
     tail = {"relaxed": relaxed, "short": feed.short, "degraded": degraded}
-    return b"".join((orjson.dumps(head)[:-1], b',"items":', engine.render(feed), b",", orjson.dumps(tail)[1:]))
-
-
-def moment(when: datetime) -> str:
-    """A time of UTC in ISO-8601, to the millisecond."""
-    return when.isoformat(timespec="milliseconds")[:23] + "Z"
+    names, items = item_names(feed.slate), engine.render(feed)
+    return b"".join((orjson.dumps(head)[:-1], b',"mix_ids":', names, b',"items":', items, b",", orjson.dumps(tail)[1:]))
 
 
 def count(feed: Feed, degraded: list[str]) -> None:
     """Into the metrics."""
     tally = metrics.tally
-    for pool, number in Counter(feed.slate["pool"].tolist()).items():
-        tally.count(metrics.feed_items, POOL_NAMES[pool], by=number)
+    tally.count_each(metrics.feed_items, POOL_NAMES, feed.slate["pool"].tobytes())
     for entry in feed.relaxed:
         tally.count(metrics.relaxations, entry.rule)
     if feed.short:

@@ -36,6 +36,7 @@ class Tally:
     def __init__(self, histogram: TalliedHistogram, bounds: Sequence[float]) -> None:
         self._histogram, self._bounds = histogram, bounds
         self._counts: dict[tuple[Counter, tuple[str, ...]], float] = {}
+        self._places: dict[tuple[Counter, tuple[str, ...]], list[bytes]] = {}
         self._observed: dict[str, tuple[list[int], list[float]]] = {}
         self._due = False
         atexit.register(self.pass_on)
@@ -44,6 +45,12 @@ class Tally:
         """One step of a counter."""
         key = (counter, labels)
         self._counts[key] = self._counts.get(key, 0.0) + by
+        if not self._due:
+            self._pass_on_later()
+
+    def count_each(self, counter: Counter, labels: Sequence[str], places: bytes) -> None:
+        """One step for every byte: of the label at that place. `labels` are the same at every call for a counter."""
+        self._places.setdefault((counter, tuple(labels)), []).append(places)
         if not self._due:
             self._pass_on_later()
 
@@ -61,9 +68,15 @@ class Tally:
         """Into the shared metrics, now."""
         self._due = False
         counts, self._counts = self._counts, {}
+        places, self._places = self._places, {}
         observed, self._observed = self._observed, {}
         for (counter, labels), by in counts.items():
             (counter.labels(*labels) if labels else counter).inc(by)
+        for (counter, names), parts in places.items():
+            joined = b"".join(parts)
+            for place, name in enumerate(names):
+                if steps := joined.count(place):
+                    counter.labels(name).inc(steps)
         for label, (buckets, (total,)) in observed.items():
             self._histogram.labels(label).add(buckets, total)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 POOL_NAMES = ("VMP", "AU", "NU", "FW", "EXPLORE")
-"""The pools a pattern may name. Feeds and the kernel know each by its place here."""
+"""The pools a pattern may name. Feeds, the kernel and waiting records know each by its place: new ones go last."""
 
 
 def setting(default: Any, help_text: str, low: float | None = None, high: float | None = None) -> Any:

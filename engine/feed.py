@@ -22,7 +22,7 @@ from engine.reasons import CHALLENGE, EXPLORED, code
 from engine.rules.base import Asked
 from engine.rules.table import FLAGS, refusals
 
-# A draft ranks this much deeper than slot and feed need, for what the creators' window takes away, and deeper on demand.
+# A draft ranks this much deeper than slot and feed need, for what the creators' window takes away; more on demand.
 DRAFT_SPARE = 16
 BANDIT_NAMES = [pool.name for pool in BANDIT_POOLS]
 

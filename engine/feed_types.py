@@ -127,9 +127,3 @@ class Feed:
                 self.slate.tolist()
             )
         )
-
-    @cached_property
-    def names(self) -> list[str]:
-        """`video:12`, `flow:3`, ..., position by position."""
-        pairs = zip(self.slate["is_flow"].tolist(), self.slate["id"].tolist(), strict=True)
-        return [f"flow:{identity}" if is_flow else f"video:{identity}" for is_flow, identity in pairs]

@@ -4,6 +4,9 @@
 """
 
 from math import isnan
+from typing import Any
+
+from numpy.typing import NDArray
 
 from engine.config import POOL_NAMES
 from engine.feed_types import Feed
@@ -33,6 +36,16 @@ class Renderer:
         items, features = ffi.from_buffer("tf_item[]", feed.slate), ffi.from_buffer("float[]", feed.features)
         room = ffi.new("char[]", lib.tf_render_room(self._texts, items, count))
         return bytes(ffi.buffer(room, lib.tf_render(self._texts, items, features, count, room)))
+
+
+def item_names(slate: NDArray[Any]) -> bytes:
+    """The items of a slate as a JSON array of `"video:12"`, `"flow:3"`.
+
+    >>> item_names(np.array([(12, 0, 0, 0, 0, 0, 0, 0, 0), (3, 0, 0, 0, 0, 1, 0, 0, 0)], dtype=SLATE))
+    b'["video:12","flow:3"]'
+    """
+    room = ffi.new("char[]", lib.TF_NAME_ROOM * len(slate) + 2)
+    return bytes(ffi.buffer(room, lib.tf_names(ffi.from_buffer("tf_item[]", slate), len(slate), room)))
 
 
 def plain(world: World, feed: Feed) -> bytes:

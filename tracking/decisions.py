@@ -7,7 +7,7 @@ come back bit for bit, where decimal text would take about 5 KB.
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -17,6 +17,9 @@ from engine.config import POOL_NAMES
 from engine.features import DIMENSIONS
 from engine.feed_types import KINDS, Feed
 from tracking.times import milliseconds, of_iso, to_iso
+
+COLUMNS = (("id", "<i8"), ("propensity", "<f8"), ("is_flow", "u1"), ("slot", "u1"), ("pool", "u1"))
+"""What a record keeps of a slate (`engine.feed_types.SLATE`), column after column, while it waits to be stored."""
 
 
 class Shown(NamedTuple):
@@ -59,7 +62,7 @@ class Decision:
             snapshot_id=feed.snapshot_id,
             policy_version=feed.policy_version,
             seed=feed.seed,
-            shown=tuple(map(Shown._make, _shown(feed))),
+            shown=_shown(b"".join([feed.slate[name].tobytes() for name, _ in COLUMNS])),
             features=feed.features,
         )
 
@@ -68,11 +71,18 @@ class Decision:
             raise ValueError(f"features: not {len(self.shown)} finite rows of {DIMENSIONS}")
 
     def to_json(self) -> bytes:
-        """One line of JSON."""
+        """One line of JSON, as it waits to be stored."""
+        columns = {
+            "id": [one.id for one in self.shown],
+            "propensity": [one.propensity for one in self.shown],
+            "is_flow": [KINDS.index(one.kind) for one in self.shown],
+            "slot": [POOL_NAMES.index(one.slot) for one in self.shown],
+            "pool": [POOL_NAMES.index(one.pool) for one in self.shown],
+        }
         names = ("feed_id", "user_id", "session_id", "snapshot_id", "policy_version", "seed")
         values: dict[str, object] = {name: getattr(self, name) for name in names}
-        values |= {"served_at": to_iso(self.served_at), "items": pack_items(self.shown)}
-        return orjson.dumps(values | {"features": pack_features(self.features)})
+        slate = {name: np.array(columns[name], dtype=kind) for name, kind in COLUMNS}
+        return _json(values, self.served_at, slate, self.features)
 
     @classmethod
     def of_json(cls, body: bytes) -> "Decision":
@@ -84,7 +94,7 @@ class Decision:
             user_id=int(values["user_id"]),
             seed=int(values["seed"]),
             served_at=of_iso(values["served_at"]),
-            shown=unpack_items(values["items"]),
+            shown=_shown(b64decode(values["slate"], validate=True)),
             features=unpack_features(values["features"]),
         )
 
@@ -93,27 +103,35 @@ def feed_json(feed: Feed, *, feed_id: str, user_id: int, session_id: str, served
     """What `Decision.of_feed(...).to_json()` gives, for the path of a request: without the objects between."""
     if not np.isfinite(feed.features).all():
         raise ValueError("features: not finite")
-    return orjson.dumps(
-        {
-            "feed_id": feed_id,
-            "user_id": user_id,
-            "session_id": session_id,
-            "snapshot_id": feed.snapshot_id,
-            "policy_version": feed.policy_version,
-            "seed": feed.seed,
-            "served_at": to_iso(served_at),
-            "items": orjson.dumps(_shown(feed)).decode(),
-            "features": pack_features(feed.features),
-        }
-    )
+    values: dict[str, object] = {"feed_id": feed_id, "user_id": user_id, "session_id": session_id}
+    values |= {"snapshot_id": feed.snapshot_id, "policy_version": feed.policy_version, "seed": feed.seed}
+    return _json(values, served_at, feed.slate, feed.features)
 
 
-def _shown(feed: Feed) -> list[tuple[str, int, str, str, float]]:
-    """The fields of `Shown`, position by position."""
-    slate = feed.slate
-    kinds = [KINDS[is_flow] for is_flow in slate["is_flow"].tolist()]
-    slots, pools = ([POOL_NAMES[place] for place in slate[name].tolist()] for name in ("slot", "pool"))
-    return list(zip(kinds, slate["id"].tolist(), slots, pools, slate["propensity"].tolist(), strict=True))
+def _json(values: dict[str, object], served_at: datetime, slate: Any, features: NDArray[np.float32]) -> bytes:
+    """The record's line; `slate` has the `COLUMNS` by name."""
+    columns = b"".join([slate[name].tobytes() for name, _ in COLUMNS])
+    values["served_at"], values["slate"] = to_iso(served_at), b64encode(columns).decode()
+    values["features"] = pack_features(features)
+    return orjson.dumps(values)
+
+
+def _shown(columns: bytes) -> tuple[Shown, ...]:
+    """The positions of a record's `slate`. Raises ValueError when it is no whole number of them, or names no pool."""
+    count, rest = divmod(len(columns), sum(np.dtype(kind).itemsize for _, kind in COLUMNS))
+    if rest:
+        raise ValueError("slate: not a whole number of positions")
+    found, start = [], 0
+    for _, kind in COLUMNS:
+        found.append(np.frombuffer(columns, kind, count, start).tolist())
+        start += count * np.dtype(kind).itemsize
+    try:
+        return tuple(
+            Shown(KINDS[is_flow], identity, POOL_NAMES[slot], POOL_NAMES[pool], propensity)
+            for identity, propensity, is_flow, slot, pool in zip(*found, strict=True)
+        )
+    except IndexError:
+        raise ValueError("slate: an unknown pool or kind") from None
 
 
 def pack_items(shown: tuple[Shown, ...]) -> str:

@@ -62,6 +62,20 @@ class Event:
         return cls(**known | {"timestamp": of_iso(values["timestamp"])})
 
 
+def feed_request_json(*, feed_id: str, user_id: int, session_id: str, served_at: datetime) -> bytes:
+    """The JSON of the activity that a served feed is; its id is the feed's."""
+    return orjson.dumps(
+        {
+            "event_id": feed_id,
+            "event_type": FEED_REQUEST,
+            "user_id": user_id,
+            "timestamp": to_iso(served_at),
+            "session_id": session_id,
+            "feed_id": feed_id,
+        }
+    )
+
+
 FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Event))
 NUMBERS = dict.fromkeys(("watch_seconds", "duration_seconds", "rating"), int | float)
 WHOLE = dict.fromkeys(("user_id", "video_id", "flow_id", "position"), int)

@@ -5,10 +5,11 @@ session, watched and hidden ones to the viewer. A ledger is memory, not record: 
 what was hidden or watched since the last reload.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from itertools import compress
 from typing import Protocol
 
-import orjson
+import numpy as np
 
 from engine.feed_types import Feed, Seen
 from tracking.events import Event
@@ -19,8 +20,9 @@ MARK_SECONDS = 180 * 86_400
 MOST_FEEDS, MOST_WATCHED, MOST_HIDDEN = 2_000, 1_000, 5_000
 """Kept of a session's feeds, and of a viewer's watched and hidden items: the latest."""
 MOST_RECENT = 100
-"""Feeds of a viewer that are searched for the one that showed an item."""
+"""Feeds of a viewer that are searched for the one that showed an item (in Redis, of each of two days)."""
 CREATORS = 95
+NOT = bytes.maketrans(b"\0\1", b"\1\0")
 MARKS = {"video_view": "watched", "like": "watched", "rating": "watched", "hide": "hidden"}
 """What an act means from now on; the same acts mean watched when a snapshot is built (`engine.build.viewers`)."""
 
@@ -36,8 +38,8 @@ class Ledger(Protocol):
         """What counts for the next feed, in one exchange."""
         ...
 
-    async def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> None:
-        """A feed was served."""
+    def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> Awaitable[None]:
+        """A feed was served. Begins at once; what is returned ends when it is kept, or raises, and must be awaited."""
         ...
 
     async def acted(self, events: Sequence[Event]) -> None:
@@ -63,23 +65,38 @@ def session_name(user_id: int, session_id: str) -> str:
 
 
 def pack_feed(feed: Feed) -> bytes:
-    """What a session keeps of a feed: `[["v", video id, creator id], ["f", flow id, creator id], ...]`."""
-    slate = feed.slate
-    kinds = ["f" if is_flow else "v" for is_flow in slate["is_flow"].tolist()]
-    return orjson.dumps(list(zip(kinds, slate["id"].tolist(), slate["creator_id"].tolist(), strict=True)))
+    """What a session keeps of a feed: ids, creators' ids (8 bytes little-endian each), and a byte each, 1 for flows."""
+    return b"".join([feed.slate[name].tobytes() for name in ("id", "creator_id", "is_flow")])
+
+
+def unpack_feed(packed: bytes) -> tuple[list[int], list[int], bytes]:
+    """The ids, the creators' ids, and which are flows, of what `pack_feed` wrote."""
+    count = len(packed) // 17
+    return (
+        np.frombuffer(packed, "<i8", count).tolist(),
+        np.frombuffer(packed, "<i8", count, 8 * count).tolist(),
+        packed[16 * count :],
+    )
 
 
 def seen_of(feeds: Sequence[bytes], watched: Sequence[str], hidden: Sequence[str]) -> Seen:
     """What the engine is told, from packed feeds (oldest first) and marked items (`video:12`)."""
-    items = [entry for packed in feeds for entry in orjson.loads(packed)]
+    videos: list[int] = []
+    flows: list[int] = []
+    creators: list[int] = []
+    for packed in feeds:
+        ids, makers, is_flow = unpack_feed(packed)
+        flows += compress(ids, is_flow)
+        videos += compress(ids, is_flow.translate(NOT))
+        creators += makers
     return Seen(
-        served_videos=tuple(number for kind, number, _ in items if kind == "v"),
-        served_flows=tuple(number for kind, number, _ in items if kind == "f"),
+        served_videos=tuple(videos),
+        served_flows=tuple(flows),
         watched_videos=_ids(watched, "video:"),
         watched_flows=_ids(watched, "flow:"),
         hidden_videos=_ids(hidden, "video:"),
         hidden_flows=_ids(hidden, "flow:"),
-        last_creators=tuple(creator for _, _, creator in items[-CREATORS:]),
+        last_creators=tuple(creators[-CREATORS:]),
     )
 
 

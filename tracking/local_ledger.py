@@ -7,14 +7,12 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-import orjson
-
-from engine.feed_types import Feed, Seen
+from engine.feed_types import KINDS, Feed, Seen
 from tracking.events import Event
 from tracking.ledger import (
     MARK_SECONDS,
@@ -29,6 +27,7 @@ from tracking.ledger import (
     pack_feed,
     seen_of,
     session_name,
+    unpack_feed,
 )
 
 logger = logging.getLogger(__name__)
@@ -78,7 +77,7 @@ class LocalLedger:
 
         return await self._run(work)
 
-    async def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> None:
+    def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> Awaitable[None]:
         """A feed was served; see `Ledger`."""
         row = (user_id, session_name(user_id, session_id), feed_id, pack_feed(feed), self._clock())
 
@@ -89,7 +88,7 @@ class LocalLedger:
                 file.execute("DELETE FROM marks WHERE at < ?", (self._clock() - MARK_SECONDS,))
             self._served += 1
 
-        await self._run(work, writes=True)
+        return asyncio.ensure_future(self._run(work, writes=True))
 
     async def acted(self, events: Sequence[Event]) -> None:
         """Viewers watched and hid; see `Ledger`."""
@@ -173,8 +172,9 @@ class LocalLedger:
 
 def _shown(rows: sqlite3.Cursor) -> dict[str, str]:
     """Item to the latest feed that showed it, from rows that are newest first."""
-    kinds, found = {"v": "video", "f": "flow"}, dict[str, str]()
-    for feed_id, items in rows:
-        for kind, number, _ in orjson.loads(items):
-            found.setdefault(f"{kinds[kind]}:{number}", feed_id)
+    found = dict[str, str]()
+    for feed_id, packed in rows:
+        ids, _, is_flow = unpack_feed(packed)
+        for number, flow in zip(ids, is_flow, strict=True):
+            found.setdefault(f"{KINDS[flow]}:{number}", feed_id)
     return found

@@ -90,11 +90,10 @@ class RedisBuffer:
         for record in records:
             arguments += [record.id if record.kind is Kind.ACTIVITY else "", record.body]
         try:
-            with _told():
-                duplicates = await self._link.run(_PUSH, keys, arguments)
-        except BufferUnavailableError:
+            duplicates = await self._link.run(_PUSH, keys, arguments)
+        except (redis.RedisError, OSError, TimeoutError) as error:
             self._breaker.failed()
-            raise
+            raise BufferUnavailableError(f"redis: {type(error).__name__}: {error}") from error
         return frozenset(records[place].id for place in duplicates)
 
     def waiting(self) -> Waiting:

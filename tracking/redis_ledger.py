@@ -1,22 +1,26 @@
 """The ledger in Redis, shared by all workers and machines.
 
 Keys: `session:{user_id}:{timestamp}` (list of packed feeds, an hour after the last), `watched:{user_id}` and
-`hidden:{user_id}` (items scored by time, half a year), `shown:{user_id}:{day}` (item to feed id, gone after two days).
+`hidden:{user_id}` (items scored by time, half a year), `recent_feeds:{user_id}:{day}` (list of feeds with their items,
+gone after two days).
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from asyncio import Future
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import redis
 
 from engine.feed_types import NOTHING_SEEN, Feed, Seen
+from engine.render import item_names
 from tracking.events import Event
 from tracking.ledger import (
     MARK_SECONDS,
     MARKS,
     MOST_FEEDS,
     MOST_HIDDEN,
+    MOST_RECENT,
     MOST_WATCHED,
     SESSION_SECONDS,
     SHOWN_SECONDS,
@@ -26,7 +30,7 @@ from tracking.ledger import (
     session_name,
 )
 from tracking.redis_client import Breaker, RedisConfig
-from tracking.redis_link import Argument, Command, RedisLink, Script
+from tracking.redis_link import Argument, Command, RedisLink, Replies, Script, successes
 
 MOST = {"watched": MOST_WATCHED, "hidden": MOST_HIDDEN}
 
@@ -40,12 +44,22 @@ for i, key in ipairs(KEYS) do
 end
 return 0
 """)
-# KEYS: what was shown to viewers, two days each, the later first. ARGV: per pair an item. Returns the feeds that showed
-# them, or nothing.
+# KEYS: feeds of viewers, two days each, the later first. ARGV: per pair an item. Returns the feeds that showed them
+# last, or nothing.
 LATEST = Script("""
-local feeds = {}
+local lists, feeds = {}, {}
 for i, item in ipairs(ARGV) do
-  feeds[i] = redis.call('HGET', KEYS[2 * i - 1], item) or redis.call('HGET', KEYS[2 * i], item)
+  local name = '"' .. item .. '"'
+  feeds[i] = false
+  for k = 2 * i - 1, 2 * i do
+    local key = KEYS[k]
+    lists[key] = lists[key] or redis.call('LRANGE', key, 0, -1)
+    for _, entry in ipairs(lists[key]) do
+      if not feeds[i] and string.find(entry, name, 1, true) then
+        feeds[i] = string.match(entry, '^[^ ]+')
+      end
+    end
+  end
 end
 return feeds
 """)
@@ -68,32 +82,31 @@ class RedisLedger:
 
     async def read(self, user_id: int, session_id: str) -> Seen:
         """What counts for the next feed; see `Ledger`."""
-        commands: list[Command] = [
-            ("LRANGE", f"session:{session_name(user_id, session_id)}", 0, -1),
-            ("ZRANGE", f"watched:{user_id}", 0, -1),
-            ("ZRANGE", f"hidden:{user_id}", 0, -1),
-        ]
-        with self._told():
-            feeds, watched, hidden = await self._link.ask(commands)
+        feeds, watched, hidden = await self._answers(
+            self._sent(
+                [
+                    ("LRANGE", f"session:{session_name(user_id, session_id)}", 0, -1),
+                    ("ZRANGE", f"watched:{user_id}", 0, -1),
+                    ("ZRANGE", f"hidden:{user_id}", 0, -1),
+                ]
+            )
+        )
         if not (feeds or watched or hidden):
             return NOTHING_SEEN
         return seen_of(feeds, [item.decode() for item in watched], [item.decode() for item in hidden])
 
-    async def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> None:
+    def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> Awaitable[None]:
         """A feed was served; see `Ledger`."""
-        if not len(feed.slate):
-            return
-        session, shown = f"session:{session_name(user_id, session_id)}", self._shown(user_id)
-        items = [word for name in feed.names for word in (name, feed_id)]
+        session, recent = f"session:{session_name(user_id, session_id)}", self._recent(user_id)
         commands: list[Command] = [
             ("RPUSH", session, pack_feed(feed)),
             ("LTRIM", session, -MOST_FEEDS, -1),
             ("EXPIRE", session, SESSION_SECONDS),
-            ("HSET", shown, *items),
-            ("EXPIRE", shown, 2 * SHOWN_SECONDS),
+            ("LPUSH", recent, b"%s %s" % (feed_id.encode(), item_names(feed.slate))),
+            ("LTRIM", recent, 0, MOST_RECENT - 1),
+            ("EXPIRE", recent, 2 * SHOWN_SECONDS),
         ]
-        with self._told():
-            await self._link.ask(commands)
+        return self._done(self._sent(commands if len(feed.slate) else []))
 
     async def acted(self, events: Sequence[Event]) -> None:
         """Viewers watched and hid; see `Ledger`."""
@@ -103,31 +116,45 @@ class RedisLedger:
         arguments: list[Argument] = [MARK_SECONDS]
         for mark, event in marks:
             arguments += [event.timestamp.timestamp(), event.item or "", MOST[mark]]
-        with self._told():
-            await self._link.run(MARK, [f"{mark}:{event.user_id}" for mark, event in marks], arguments)
+        await self._run(MARK, [f"{mark}:{event.user_id}" for mark, event in marks], arguments)
 
     async def latest_feeds(self, events: Sequence[Event]) -> Mapping[str, str]:
         """The feeds that showed these events' items; see `Ledger`."""
-        keys = [self._shown(event.user_id, back) for event in events for back in (0, 1)]
-        items = [event.item or "" for event in events]
-        with self._told():
-            found = await self._link.run(LATEST, keys, items)
+        keys = [self._recent(event.user_id, back) for event in events for back in (0, 1)]
+        found = await self._run(LATEST, keys, [event.item or "" for event in events])
         return {event.event_id: feed.decode() for event, feed in zip(events, found, strict=True) if feed}
 
-    def _shown(self, user_id: int, back: int = 0) -> str:
-        return f"shown:{user_id}:{int(self._clock() // SHOWN_SECONDS) - back}"
+    def _recent(self, user_id: int, back: int = 0) -> str:
+        return f"recent_feeds:{user_id}:{int(self._clock() // SHOWN_SECONDS) - back}"
 
     async def close(self) -> None:
         """Close the connection."""
         await self._link.close()
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Whatever goes wrong with Redis is one error of the ledger, and Redis is left alone for a while."""
+    def _sent(self, commands: Sequence[Command]) -> Future[Replies] | None:
+        """The commands on their way; None while Redis is left alone after a failure."""
+        return None if self._breaker.open else self._link.send(commands)
+
+    async def _answers(self, sent: Future[Replies] | None) -> Replies:
+        """The replies. Whatever goes wrong with Redis is one error of the ledger."""
+        if sent is None:
+            raise LedgerUnavailableError("redis: paused after a failure")
+        try:
+            return successes(await sent)
+        except (redis.RedisError, OSError, TimeoutError) as error:
+            raise self._failed(error) from error
+
+    async def _done(self, sent: Future[Replies] | None) -> None:
+        await self._answers(sent)
+
+    async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         if self._breaker.open:
             raise LedgerUnavailableError("redis: paused after a failure")
         try:
-            yield
+            return await self._link.run(script, keys, arguments)
         except (redis.RedisError, OSError, TimeoutError) as error:
-            self._breaker.failed()
-            raise LedgerUnavailableError(f"redis: {type(error).__name__}: {error}") from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> LedgerUnavailableError:
+        self._breaker.failed()
+        return LedgerUnavailableError(f"redis: {type(error).__name__}: {error}")

@@ -52,6 +52,9 @@ class RedisLink:
         """Send the commands now; the future has one reply a command."""
         loop = asyncio.get_running_loop()
         exchange = _Exchange(len(commands), loop.create_future(), loop.time())
+        if not commands:
+            exchange.future.set_result([])
+            return exchange.future
         packed = b"".join([_pack(command) for command in commands])
         if self._connection is not None:
             self._connection.send(packed, exchange)
@@ -65,11 +68,7 @@ class RedisLink:
 
     async def ask(self, commands: Sequence[Command]) -> Replies:
         """The replies. Raises the first that is an error."""
-        replies = await self.send(commands)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return replies
+        return successes(await self.send(commands))
 
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """What the script returns."""
@@ -149,6 +148,14 @@ class RedisLink:
             self._drop(TimeoutError(f"no answer within {self._config.timeout:g} s"))
         else:
             self._watch = loop.call_later(SECOND_LOOK, self._look, loop, oldest)
+
+
+def successes(replies: Replies) -> Replies:
+    """The replies. Raises the first that is an error."""
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies
 
 
 class _Exchange:

@@ -1,8 +1,10 @@
 """How times are written: UTC, to the millisecond, once for JSON and once for SQL."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
+@lru_cache(maxsize=64)  # one request writes the same time thrice
 def to_iso(moment: datetime) -> str:
     """An aware time as ISO-8601 UTC.
 

@@ -10,9 +10,8 @@ from datetime import datetime
 from engine.feed_types import NOTHING_SEEN, Feed, Seen
 from tracking.buffer import Buffer, BufferFullError, BufferUnavailableError, Kind, Record, Waiting
 from tracking.decisions import feed_json
-from tracking.events import FEED_REQUEST, Event, Rejection, parse
+from tracking.events import Event, Rejection, feed_request_json, parse
 from tracking.ledger import Ledger, LedgerUnavailableError
-from tracking.times import milliseconds
 
 log = logging.getLogger(__name__)
 
@@ -69,16 +68,9 @@ class Tracker:
         part that is away: the names of those that did not answer are returned.
         """
         decision = feed_json(feed, feed_id=feed_id, session_id=session_id, user_id=user_id, served_at=served_at)
-        request = Event(
-            event_id=feed_id,
-            event_type=FEED_REQUEST,
-            user_id=user_id,
-            timestamp=milliseconds(served_at),
-            session_id=session_id,
-            feed_id=feed_id,
-        )
-        records = [Record(Kind.DECISION, feed_id, user_id, decision), Record.of_event(request)]
-        remembered = asyncio.ensure_future(self._ledger.served(user_id, session_id, feed_id, feed))
+        request = feed_request_json(feed_id=feed_id, user_id=user_id, session_id=session_id, served_at=served_at)
+        records = [Record(Kind.DECISION, feed_id, user_id, decision), Record(Kind.ACTIVITY, feed_id, user_id, request)]
+        remembered = self._ledger.served(user_id, session_id, feed_id, feed)
         degraded = []
         try:
             _, durability = await self._push(records, durable=False)

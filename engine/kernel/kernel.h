@@ -5,6 +5,7 @@ enum {
     TF_MOST_ITEMS = 96,              /* of a feed, and of its session before it */
     TF_NEVER = -(1 << 30),           /* the position of a creator who was not placed */
     TF_BLOCK = 512,                  /* videos that are worked on at a time */
+    TF_NAME_ROOM = 32,
     TF_BINS = 256,                   /* of candidates by score */
     TF_ENTRY_BYTES = 16,             /* a candidate in a list's room */
     TF_MOST_CANDIDATES = 2048,       /* of one slot */
@@ -232,3 +233,6 @@ typedef struct {
 int64_t tf_render_room(const tf_texts *texts, const tf_item *item, int32_t count);
 /* Write the items as a JSON array; returns its length. features is [count][TF_FEATURES]. */
 int64_t tf_render(const tf_texts *texts, const tf_item *item, const float *features, int32_t count, char *out);
+/* Write `["video:12","flow:3"]`, at most TF_NAME_ROOM bytes an item and two more; returns the length. Ids are not
+   negative. */
+int64_t tf_names(const tf_item *item, int32_t count, char *out);

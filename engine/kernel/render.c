@@ -58,3 +58,15 @@ int64_t tf_render(const tf_texts *texts, const tf_item *item, const float *featu
     *out++ = ']';
     return out - begin;
 }
+
+int64_t tf_names(const tf_item *item, int32_t count, char *out) {
+    char *begin = out;
+    *out++ = '[';
+    for (int32_t i = 0; i < count; i++) {
+        out = whole(text(out, item[i].flow ? "\"flow:" : "\"video:"), (uint64_t)item[i].id, 1);
+        *out++ = '"';
+        if (i + 1 < count) *out++ = ',';
+    }
+    *out++ = ']';
+    return out - begin;
+}
