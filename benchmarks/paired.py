@@ -19,6 +19,8 @@ ALPHA = 0.05
 """The chance that any case of a comparison of equal trees is called different."""
 THRESHOLD = 0.05
 """A slowdown smaller than this share is told and forgiven."""
+COPIES = 0.01
+"""Two copies of one tree differ by up to half a percent in every round: in where their code lies in memory."""
 
 
 class Side(Protocol):
@@ -41,14 +43,14 @@ class Verdict:
     @property
     def regressed(self) -> bool:
         """Slower beyond doubt, and by more than the threshold."""
-        return self.low > 1 and self.ratio > 1 + self.threshold
+        return self.low > 1 + COPIES and self.ratio > 1 + self.threshold
 
     @property
     def word(self) -> str:
         """The verdict for people."""
         if self.regressed:
             return "slower"
-        if self.low <= 1 <= self.high:
+        if self.low <= 1 + COPIES and self.high >= 1 / (1 + COPIES):
             return "no difference within noise"
         if 1 / (1 + self.threshold) <= self.ratio <= 1 + self.threshold:
             return f"{'slower' if self.low > 1 else 'faster'} by less than {self.threshold:.0%}"

@@ -65,6 +65,11 @@ def test_a_slowdown_below_the_threshold_is_told_and_forgiven() -> None:
     assert verdict([0.98, 0.981, 0.979, 0.98, 0.978, 0.982]).word == "faster by less than 5%"
 
 
+def test_what_copies_of_one_tree_differ_by_is_noise_however_sure() -> None:
+    assert verdict([1.004, 1.005, 1.006, 1.005, 1.004, 1.006]).word == "no difference within noise"
+    assert verdict([0.996, 0.995, 0.994, 0.995, 0.996, 0.994]).word == "no difference within noise"
+
+
 def test_too_few_rounds_are_refused_and_the_least_that_are_asked_for_suffice() -> None:
     for cases in (1, 5, 6, 20):
         rounds = list(np.linspace(1.1, 1.2, least_rounds(cases)))
