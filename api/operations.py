@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+from api import disk
 from api.errors import ProblemError
 from api.files import read_json
 from api.heartbeats import Heartbeats
@@ -25,13 +26,17 @@ class Operations:
         self._heartbeats: Heartbeats = runtime.heartbeats
 
     async def request_reload(self) -> str:
-        """Ask for a build; the reload's id. Raises 503 when no work process comes up that would do it."""
+        """Ask for a build; the reload's id. Raises 503 when the disk refuses, or no work process comes up to do it."""
+        self._refuse_on_broken_disk()
         limit = time.monotonic() + WORK_SECONDS
         while not self._heartbeats.alive("work") and time.monotonic() < limit:
             await asyncio.sleep(WAIT_STEP)
         if not self._heartbeats.alive("work"):
             raise ProblemError(503, "No work process runs that could build", code="no_work_process", retry_after=5)
-        return self._reloads.request("admin")
+        try:
+            return self._reloads.request("admin")
+        except OSError as error:
+            raise _disk_problem(f"DATA_DIR: {error}") from None
 
     def reload_state(self, reload_id: str) -> dict[str, Any]:
         """The reload's record with what each worker serves; `live` once all of them have switched. Raises 404."""
@@ -63,9 +68,10 @@ class Operations:
         return [describe(info) for info in self._runtime.snapshots.list()]
 
     async def activate(self, snapshot_id: str) -> dict[str, Any]:
-        """Move the pointer. Raises 404 for an unknown id and 422 for a damaged snapshot."""
+        """Move the pointer. Raises 404 for an unknown id, 422 for a damaged snapshot and 503 when the disk refuses."""
         if snapshot_id not in {info.id for info in self._runtime.snapshots.list()}:
             raise ProblemError(404, "There is no snapshot of this id")
+        self._refuse_on_broken_disk()
         try:
             await asyncio.to_thread(self._runtime.snapshots.activate, snapshot_id)
         except SnapshotError as error:
@@ -78,7 +84,9 @@ class Operations:
         reports = read_json(self._settings.data_dir / "work.json") if work else None
         workers = self._heartbeats.alive("serve")
         problems = [f"worker {worker['pid']}: {worker['problem']}" for worker in workers if worker["problem"]]
-        problems += list(reports["problems"]) if reports else ["no work process runs"]
+        refused = disk.problems(self._settings.data_dir)  # then a heartbeat that is not there says nothing
+        problems += list(reports["problems"]) if reports else refused or ["no work process runs"]
+        problems += [problem for problem in refused if problem not in problems]
         if runtime.engine is None:
             problems.insert(0, "there is no snapshot yet")
         return {
@@ -93,6 +101,15 @@ class Operations:
             },
             "problems": problems,
         }
+
+    def _refuse_on_broken_disk(self) -> None:
+        """Say what is wrong instead of what follows from it: nobody's heartbeat can be written then."""
+        for problem in disk.problems(self._settings.data_dir):
+            raise _disk_problem(problem)
+
+
+def _disk_problem(detail: str) -> ProblemError:
+    return ProblemError(503, detail, code="disk_refuses", retry_after=30)
 
 
 def describe(info: SnapshotInfo) -> dict[str, Any]:

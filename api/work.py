@@ -63,7 +63,7 @@ class Work:
                 if time.monotonic() - last_beat >= BEAT_SECONDS:
                     last_beat = time.monotonic()
                     self._beat()
-                self._disk_problem = ""
+                    self._disk_problem = ""
             except OSError as error:
                 self._tell_disk(error)
             time.sleep(TICK_SECONDS)

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from api import services
+from api import disk, services
 from api.commands.common import Json, say, say_json, say_table, settings
 from api.files import read_json
 from api.heartbeats import HOST, Heartbeats
@@ -33,7 +33,8 @@ def status(json: Json = False) -> None:
         say(f"work process: {_name(work[0]) if work else 'none runs'}")
         if latest:
             say(f"last reload: {latest['state']} at {latest['updated_at']} {latest.get('error', '')}".rstrip())
-        for problem in [*(worker["problem"] for worker in workers if worker["problem"]), *report.get("problems", [])]:
+        told = [worker["problem"] for worker in workers if worker["problem"]]
+        for problem in [*disk.problems(read.data_dir), *told, *report.get("problems", [])]:
             say(f"problem: {problem}")
     if not workers and not work:
         raise typer.Exit(1)
