@@ -1,8 +1,8 @@
 """`python -m api.builder <reload id> <parent>`: one build in its own process; no worker shares its memory or GIL.
 
-Load, clean, build, publish, prune; every step and the result are written into the reload's record. Exit code 1 and the
-record's `error` say what went wrong; a failed build leaves the served snapshot as it is. When its parent dies it ends
-too, because the request is told as failed then.
+Load, clean, build, publish, keep what the next load may start from, prune; every step and the result are written into
+the reload's record. Exit code 1 and the record's `error` say what went wrong; a failed build leaves the served snapshot
+as it is. When its parent dies it ends too, because the request is told as failed then.
 """
 
 import argparse
@@ -57,6 +57,8 @@ class Build:
             with self._timed("compute"):
                 arrays, details = build(tables, self._settings.engine)
             self._publish(store, arrays, {**details, "profile": profile})
+            if kept := services.kept_rows(self._settings):
+                kept.keep(tables)
         self._tidy(store)
 
     def fail(self, reason: str) -> None:

@@ -212,7 +212,7 @@ def source(settings: ServiceSettings) -> "Iterator[Source]":
 
 
 def kept_rows(settings: ServiceSettings) -> "KeptRows | None":
-    """Rows that reloads need not read again; None when INCREMENTAL is off."""
+    """What reloads add new rows to; None when INCREMENTAL is off."""
     from data.sources.kept import KeptRows
 
     return None if settings.incremental == "off" else KeptRows(settings.data_dir / "kept", settings.incremental)

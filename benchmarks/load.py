@@ -1,8 +1,8 @@
 """A whole reload of 2,000,000 interactions from a real MariaDB behind a real sshd, in a process of its own.
 
-It prints the split into load, clean, compute and write, the processor's seconds (which a busy machine does not
-lengthen; imports and tunnel are in them), the process's peak memory, and the memory of four workers that map the
-snapshot together (proportional set size).
+It prints the split into load, clean, compute, write and keep (what the next reload starts from; feeds do not wait for
+it), the processor's seconds (which a busy machine does not lengthen; imports and tunnel are in them), the process's
+peak memory, and the memory of four workers that map the snapshot together (proportional set size).
 """
 
 import multiprocessing
@@ -93,6 +93,9 @@ def reload(config: MySQLConfig, way: TunnelConfig, folder: Path, keeps: bool = T
             arrays, details = build(tables, EngineConfig())
         with timed("write"):
             store.publish(arrays, {**details, "profile": profile})
+        if kept:
+            with timed("keep"):
+                kept.keep(tables)
     tunnel.close()
     used = resource.getrusage(resource.RUSAGE_SELF)
     split["processor"] = used.ru_utime + used.ru_stime

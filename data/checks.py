@@ -6,13 +6,15 @@ The reasons are listed in `_BAD`, in the order in which a row is asked; it count
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from data.folding import FOLDS, nothing
+from data.growth import Growth
 from data.join import joined
 from data.normalise import parse_list, tidy
 from data.tables import TABLES, Kind, Tables, TableSpec
@@ -29,8 +31,16 @@ Mask = NDArray[np.bool_]
 class _Around:
     """What a check may look at beside its own table."""
 
+    as_of: np.datetime64
     latest: np.datetime64
     videos: "pd.Index[int]"
+
+    @classmethod
+    def at(cls, moment: datetime) -> "_Around":
+        """At an aware moment; no video is known yet."""
+        utc = moment.astimezone(UTC).replace(tzinfo=None)
+        as_of, latest = (np.datetime64(time, "us") for time in (utc, utc + CLOCK_SLACK))
+        return cls(as_of, latest, pd.Index([], dtype=np.int64))
 
 
 Check = Callable[[pd.DataFrame, _Around], Mask]
@@ -131,28 +141,59 @@ def clean(raw: Tables, before: Mapping[str, Mapping[str, int]] | None = None) ->
 
     Ids and counts are int64, lists are lists of distinct display names, texts are trimmed or None, ratings float32 with
     NaN for none, dates naive UTC with NaT for none. Creators that are no user keep their videos, users that are unknown
-    keep their interactions. `quarantine` of the result counts the rows left out; each reason is logged once,
-    and not at all when its rows are as many as in `before`, the last load's.
+    keep their interactions. Interactions and connections are folded (`data.folding`) with those of earlier loads.
+    `quarantine` of the result counts the rows left out; each reason is logged once, and not at all when its rows are as
+    many as in `before`, the last load's.
     """
-    latest = np.datetime64((raw.as_of.astimezone(UTC) + CLOCK_SLACK).replace(tzinfo=None), "us")
-    around = _Around(latest, pd.Index([], dtype=np.int64))
+    around = _Around.at(raw.as_of)
     frames: dict[str, pd.DataFrame] = {}
+    growth = dict(raw.growth)
     quarantine = {table: dict(reasons) for table, reasons in raw.quarantine.items()}
     for spec in TABLES:
         frame = retyped(spec, getattr(raw, spec.name))
-        if spec.name == "connections":
-            frame = frame[(frame["status"] == ACCEPTED).to_numpy(dtype=bool)]
-        kept, reasons = _sieve(frame, _BAD[spec.name], around)
-        frames[spec.name] = _plain(spec, kept)
+        if spec.name in FOLDS:
+            frames[spec.name], reasons, grown = _grown(spec, frame, raw.growth.get(spec.name), around)
+            growth |= {spec.name: grown} if grown else {}
+        else:
+            usable, reasons = _sieve(frame, _BAD[spec.name], around)
+            frames[spec.name] = _plain(spec, usable)
         if spec.name == "videos":
-            around = _Around(latest, pd.Index(frames["videos"]["id"]))
+            around = replace(around, videos=pd.Index(frames["videos"]["id"]))
         if reasons:
             quarantine[spec.name] = quarantine.get(spec.name, {}) | reasons
+    _log(quarantine, before or {})
+    return replace(joined(raw.with_frames(frames)), quarantine=quarantine, growth=growth)
+
+
+def _log(quarantine: Mapping[str, Mapping[str, int]], before: Mapping[str, Mapping[str, int]]) -> None:
     for table, counts in quarantine.items():
         for reason, rows in counts.items():
-            if rows != (before or {}).get(table, {}).get(reason):
+            if rows != before.get(table, {}).get(reason):
                 logger.warning("rows left out: table=%s reason=%s rows=%d", table, reason, rows)
-    return replace(joined(raw.with_frames(frames)), quarantine=quarantine)
+
+
+def _grown(
+    spec: TableSpec, frame: pd.DataFrame, before: Growth | None, around: _Around
+) -> tuple[pd.DataFrame, dict[str, int], Growth | None]:
+    """A folded table, how many rows each check refused, and what the next load may start from.
+
+    What may count otherwise then is set aside for it: rows that a check refused (a video may come, the future does) and
+    all dated after `as_of`. The folded rows need no other check again than whether their videos are still there.
+    """
+    late = np.asarray(frame["created_at"].to_numpy() > around.as_of, dtype=bool)
+    asked = (frame["status"] == ACCEPTED).to_numpy(dtype=bool) if "status" in frame else np.ones(len(frame), dtype=bool)
+    found, reasons = _sieve(frame[asked], _BAD[spec.name], around)
+    usable = np.zeros(len(frame), dtype=bool)
+    usable[found.index] = True
+    fold = FOLDS[spec.name]
+    folded = fold(before.folded if before else nothing(spec.name), _plain(spec, frame[usable & ~late]))
+    whole = fold(folded, _plain(spec, frame[usable & late]))
+    if "video_id" in whole and (gone := around.videos.get_indexer(pd.Index(whole["video_id"])) < 0).any():
+        reasons["unknown_video"] = reasons.get("unknown_video", 0) + int(whole["rows"].to_numpy()[gone].sum())
+        whole = whole[~gone].reset_index(drop=True)
+    if before:
+        before = replace(before, folded=folded, aside=frame[(asked & ~usable) | late].reset_index(drop=True))
+    return whole, reasons, before
 
 
 def _sieve(frame: pd.DataFrame, checks: Mapping[str, Check], around: _Around) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -46,18 +46,20 @@ def profile(tables: Tables) -> dict[str, Any]:
 def _profile(tables: Tables, table: str) -> dict[str, Any]:
     frame: pd.DataFrame = getattr(tables, table)
     left_out = sum(tables.quarantine.get(table, {}).values())
-    found: dict[str, Any] = {"rows": len(frame), "left_out": left_out, "empty": {}, "mean": {}, "latest": None}
+    found: dict[str, Any] = {"rows": tables.rows(table), "left_out": left_out, "empty": {}, "mean": {}, "latest": None}
     if not len(frame):
         return found
+    weights = frame["rows"].to_numpy(dtype=np.int64) if "rows" in frame else np.ones(len(frame), dtype=np.int64)
     for column in (column for spec in TABLES if spec.name == table for column in spec.columns if column.name in frame):
         cells = frame[column.name]
         if column.kind is Kind.LIST:
             empty = np.array([not names for names in cells.tolist()])
         else:
             empty = cells.isna().to_numpy()
-        found["empty"][column.name] = round(float(empty.mean()), 4)
+        found["empty"][column.name] = round(int(weights[empty].sum()) / found["rows"], 4)
         if column.name in NUMBERS and not empty.all():
-            found["mean"][column.name] = round(float(cells.mean()), 4)
+            mean = np.average(cells.to_numpy(dtype=np.float64)[~empty], weights=weights[~empty])
+            found["mean"][column.name] = round(float(mean), 4)
         if table == BUSY and column.name == "created_at" and not empty.all():
             found["latest"] = cells.max().isoformat()
     return found

@@ -11,29 +11,20 @@ from data.tables import Tables
 
 LIKES = frozenset({"like", "liked"})
 REPORTS = frozenset({"report_broken", "broken"})
+Positions = NDArray[np.intp]
 
 
 def joined(tables: Tables) -> Tables:
-    """The same tables with creator columns, the sums of each video, and connections each once.
+    """The same tables with creator columns and the sums of each video.
 
     Expects cleaned rows (`data.checks`). A creator who is no user gives None in the creator columns.
     """
-    connections = _each_once(tables.connections)
     videos = _with_creator(tables.videos, tables.users)
     sums = _ratings(videos, tables.interactions)
     sums["like_count"] = _distinct_viewers(videos, tables.interactions, LIKES)
-    sums["connection_count"] = _connection_count(videos, connections)
+    sums["connection_count"] = _connection_count(videos, tables.connections)
     sums["broken_reports"] = _distinct_viewers(videos, tables.interactions, REPORTS)
-    return replace(
-        tables, videos=videos.assign(**sums), flows=_with_creator(tables.flows, tables.users), connections=connections
-    )
-
-
-def _each_once(connections: pd.DataFrame) -> pd.DataFrame:
-    """Connections as pairs with the smaller id first, each pair once."""
-    left, right = (connections[name].to_numpy(dtype=np.int64) for name in ("user_id", "connected_user_id"))
-    pairs = pd.DataFrame({"user_id": np.minimum(left, right), "connected_user_id": np.maximum(left, right)})
-    return pairs.drop_duplicates().sort_values(["user_id", "connected_user_id"], ignore_index=True)
+    return replace(tables, videos=videos.assign(**sums), flows=_with_creator(tables.flows, tables.users))
 
 
 def _with_creator(rows: pd.DataFrame, users: pd.DataFrame) -> pd.DataFrame:
@@ -46,27 +37,28 @@ def _with_creator(rows: pd.DataFrame, users: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**found, city=found["creator_city"])
 
 
-def _rows_of_videos(videos: pd.DataFrame, interactions: pd.DataFrame) -> NDArray[np.intp]:
-    return np.asarray(pd.Index(videos["id"]).get_indexer(pd.Index(interactions["video_id"])), dtype=np.intp)
+def _of_videos(videos: pd.DataFrame, acts: pd.DataFrame, chosen: NDArray[np.bool_]) -> tuple[Positions, Positions]:
+    """The last of each viewer's chosen acts on a video, and the row of that video: acts are ascending by both."""
+    at = np.flatnonzero(chosen)
+    user, video = (acts[name].to_numpy(dtype=np.int64)[at] for name in ("user_id", "video_id"))
+    last = np.append((user[1:] != user[:-1]) | (video[1:] != video[:-1]), True)[: len(at)]
+    return at[last], np.asarray(pd.Index(videos["id"]).get_indexer(pd.Index(video[last])), dtype=np.intp)
 
 
-def _ratings(videos: pd.DataFrame, interactions: pd.DataFrame) -> dict[str, NDArray[Any]]:
+def _ratings(videos: pd.DataFrame, acts: pd.DataFrame) -> dict[str, NDArray[Any]]:
     """`avg_rating` (NaN without ratings) and `rating_count`; of one viewer's ratings only the latest counts."""
-    rated = interactions[interactions["rating"].notna().to_numpy()]
-    latest = rated.sort_values("created_at", kind="stable", na_position="first")
-    latest = latest.drop_duplicates(["user_id", "video_id"], keep="last")
-    rows = _rows_of_videos(videos, latest)
+    latest, rows = _of_videos(videos, acts, acts["rating"].notna().to_numpy())
+    rating = acts["rating"].to_numpy(dtype=np.float64)[latest]
     counts = np.bincount(rows, minlength=len(videos)).astype(np.int64)
-    sums = np.bincount(rows, weights=latest["rating"].to_numpy(dtype=np.float64), minlength=len(videos))
+    sums = np.bincount(rows, weights=rating, minlength=len(videos))
     average = np.divide(sums, counts, out=np.full(len(videos), np.nan), where=counts > 0)
     return {"avg_rating": average, "rating_count": counts}
 
 
-def _distinct_viewers(videos: pd.DataFrame, interactions: pd.DataFrame, types: frozenset[str]) -> NDArray[np.int64]:
-    """How many different viewers have an interaction of one of the types with each video."""
-    of_type = interactions["interaction_type"].isin(list(types)).to_numpy(dtype=bool)
-    once = interactions.loc[of_type, ["user_id", "video_id"]].drop_duplicates()
-    return np.bincount(_rows_of_videos(videos, once), minlength=len(videos)).astype(np.int64)
+def _distinct_viewers(videos: pd.DataFrame, acts: pd.DataFrame, types: frozenset[str]) -> NDArray[np.int64]:
+    """How many different viewers have an act of one of the types with each video."""
+    of_type = acts["interaction_type"].isin(list(types)).to_numpy(dtype=bool)
+    return np.bincount(_of_videos(videos, acts, of_type)[1], minlength=len(videos)).astype(np.int64)
 
 
 def _connection_count(videos: pd.DataFrame, connections: pd.DataFrame) -> NDArray[np.int64]:

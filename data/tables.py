@@ -11,6 +11,8 @@ from types import MappingProxyType
 
 import pandas as pd
 
+from data.growth import Growth
+
 WHOLE_TYPES = frozenset({"bigint", "int", "integer", "mediumint", "smallint", "tinyint"})
 NUMBER_TYPES = WHOLE_TYPES | {"decimal", "numeric", "float", "double", "real"}
 TEXT_TYPES = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set", "json"})
@@ -139,7 +141,8 @@ class Tables:
     """The five tables at one point in time.
 
     `as_of` is the source's clock at that point (aware, UTC); `source` says where they come from, without secrets;
-    `quarantine` counts rows left out, table -> reason -> rows; `watermark` says up to where the source was read.
+    `quarantine` counts rows left out, table -> reason -> rows; `watermark` says up to where the source was read;
+    `growth` has the rows of earlier loads that are not in the raw frames, and what the next load may start from.
     """
 
     users: pd.DataFrame
@@ -151,6 +154,7 @@ class Tables:
     source: str
     quarantine: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     watermark: Mapping[str, object] = field(default_factory=dict)
+    growth: Mapping[str, Growth] = field(default_factory=dict)
 
     def with_frames(self, frames: Mapping[str, pd.DataFrame]) -> "Tables":
         """The same point in time with other frames, one for each table."""
@@ -162,3 +166,8 @@ class Tables:
             connections=frames["connections"],
             flows=frames["flows"],
         )
+
+    def rows(self, table: str) -> int:
+        """How many rows of the source stand in a clean table; each pair of connected people counts once."""
+        frame: pd.DataFrame = getattr(self, table)
+        return int(frame["rows"].sum()) if "rows" in frame else len(frame)

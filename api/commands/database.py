@@ -37,7 +37,7 @@ def check(json: Json = False) -> None:
     with services.source(settings()) as source:
         tables = clean(source.load())
     names = ("users", "videos", "interactions", "connections", "flows")
-    rows = {name: len(getattr(tables, name)) for name in names}
+    rows = {name: tables.rows(name) for name in names}
     quarantine = {table: dict(reasons) for table, reasons in tables.quarantine.items() if reasons}
     if json:
         say_json({"source": tables.source, "as_of": tables.as_of, "rows": rows, "quarantine": quarantine})

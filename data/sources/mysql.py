@@ -13,9 +13,11 @@ import pandas as pd
 import pymysql
 from pymysql.constants import CR, ER
 
+from data.folding import nothing
+from data.growth import Growth, Mark
 from data.sources.base import LoadError
 from data.sources.decoder import BrokenRowsError, Columns, Decoder, ServerError
-from data.sources.kept import GROWING, Grown, KeptRows, Mark, mark_sql, shape_of
+from data.sources.kept import GROWING, KeptRows, mark_sql, shape_of
 from data.sources.mysql_connection import (
     Connection,
     MySQLConfig,
@@ -53,7 +55,8 @@ class MySQLSource:
     """Loads from `config`'s database, through `tunnel` when there is one (its local end replaces host and port).
 
     A load that another's TRUNCATE, ALTER or a lost connection disturbs is begun anew, `config.attempts` times at most
-    and never beyond `config.deadline_seconds` in all. With `kept` rows, only new interactions and connections are read.
+    and never beyond `config.deadline_seconds` in all. With `kept` rows, only new interactions and connections are read,
+    and the tables say what they were folded into; `kept.keep` takes it from there once they are cleaned.
     """
 
     def __init__(
@@ -92,11 +95,7 @@ class MySQLSource:
     def _attempt(self, config: MySQLConfig, deadline: float) -> Tables:
         try:
             with connected(config, deadline) as connection:
-                load = _Load(connection, config, self._names, deadline)
-                tables = load.run(self._kept)
-            if self._kept:
-                self._kept.keep(load.grown, tables.as_of.isoformat())
-            return tables
+                return _Load(connection, config, self._names, deadline).run(self._kept)
         except UnreachableError as error:
             if self._tunnel and (words := self._tunnel.state.last_error):
                 raise LoadError(f"{error}; tunnel: {words}") from error
@@ -123,18 +122,19 @@ class _Load:
         self._deadline = deadline
         self._kept: KeptRows | None = None
         self._schema: Schema = {}
-        self.grown: dict[str, Grown] = {}
+        self._as_of = datetime.now(UTC)
+        self._growth: dict[str, Growth] = {}
 
     def run(self, kept: KeptRows | None = None) -> Tables:
         """Open the snapshot, check the schema (a later change of it disturbs the load), read the tables."""
         self._kept = kept
         with self._translated("the database"):
-            as_of = self._open_snapshot()
+            self._as_of = self._open_snapshot()
             self._schema = self._read_schema()
             check_schema(self._schema, self._names)
         frames = {spec.name: self._read(spec) for spec in TABLES}
-        tables = finished(frames, as_of, f"mysql {self._config.address}/{self._config.db}")
-        last = {f"{name}_last": grown.mark.last for name, grown in self.grown.items()}
+        tables = finished(frames, self._as_of, f"mysql {self._config.address}/{self._config.db}", self._growth)
+        last = {f"{name}_last": grown.mark.last for name, grown in self._growth.items()}
         return replace(tables, watermark={**tables.watermark, **last})
 
     def _read_schema(self) -> Schema:
@@ -162,25 +162,27 @@ class _Load:
         return moment.replace(tzinfo=UTC)
 
     def _read(self, spec: TableSpec) -> pd.DataFrame:
-        """One table whole; what is kept of it is not sent again."""
+        """One table; what is kept of it is not sent again, but rows that were set aside are there again, first."""
         table, columns = self._names.table(spec.name), TypedColumns(spec)
         with self._translated(f"table {table}"):
             key = self._growing_key(spec)
             old = self._old_rows(spec, key) if key else None
             if old:
-                columns.add_columns(old.columns)
+                columns.add_columns([old.aside[name] for name in old.aside])
             for chunk in self._stream(spec, key, old.mark.last if old else None):
                 columns.add_columns(chunk)
             mark = self._mark(spec, key, f"> {old.mark.last}" if old else None)
-        mark = old.mark.and_then(mark) if old else mark
-        if columns.rows != mark.rows:
-            raise _DisturbedError(f"table {table}: {columns.rows} of {mark.rows} rows came over the line")
+        fresh = columns.rows - (len(old.aside) if old else 0)
+        if fresh != mark.rows:
+            raise _DisturbedError(f"table {table}: {fresh} of {mark.rows} rows came over the line")
         check_filled(spec, columns.rows, self._names)
         frame = columns.frame()
         if key and self._kept:
-            self.grown[spec.name] = Grown(self._shape(spec, key), mark, [frame[name] for name in frame])
-            known = old.mark.rows if old else 0
-            logger.info("table %s: %d rows kept, %d rows read", table, known, len(frame) - known)
+            whole = old.mark.and_then(mark) if old else mark
+            latest, folded = (old.latest, old.folded) if old else (None, nothing(spec.name))
+            shape = self._shape(spec, key)
+            self._growth[spec.name] = Growth(shape, whole, fresh, self._as_of, latest, folded, frame[:0])
+            logger.info("table %s: %d rows kept, %d rows read", table, whole.rows - fresh, fresh)
         return frame
 
     def _growing_key(self, spec: TableSpec) -> str | None:
@@ -195,16 +197,18 @@ class _Load:
         )
         return _text(found[0][0]) if len(found) == 1 else None
 
-    def _old_rows(self, spec: TableSpec, key: str) -> Grown | None:
-        """What is kept, when the server's rows up to its last key still are what they were."""
+    def _old_rows(self, spec: TableSpec, key: str) -> Growth | None:
+        """What is kept, when the server's rows up to its last key still are what they were, and its clock went on."""
         old = self._kept.find(spec, self._shape(spec, key)) if self._kept else None
-        if old is None or self._mark(spec, key, f"<= {old.mark.last}") == old.mark:
+        if old is None:
+            return None
+        if old.as_of <= self._as_of and self._mark(spec, key, f"<= {old.mark.last}") == old.mark:
             return old
-        logger.info("table %s: old rows have changed, all are read", self._names.table(spec.name))
+        logger.info("table %s: old rows or the clock have changed, all are read", self._names.table(spec.name))
         return None
 
     def _shape(self, spec: TableSpec, key: str) -> str:
-        about = (1, self._config.address, self._config.db, key, self._kept is not None and self._kept.checked)
+        about = (2, self._config.address, self._config.db, key, self._kept is not None and self._kept.checked)
         return shape_of(spec, self._names, self._schema[self._names.table(spec.name).lower()], about)
 
     def _mark(self, spec: TableSpec, key: str | None, where: str | None) -> Mark:

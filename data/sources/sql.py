@@ -1,12 +1,14 @@
 """What both SQL sources share: the statements, the check of the source's columns, and what is known after reading."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
+from data.growth import Growth
 from data.sources.base import LoadError
 from data.tables import TABLES, Kind, TableNames, Tables, TableSpec
 
@@ -62,13 +64,27 @@ def check_filled(spec: TableSpec, rows: int, names: TableNames) -> None:
         raise LoadError(f"table {names.table(spec.name)} is empty")
 
 
-def finished(frames: Mapping[str, pd.DataFrame], as_of: datetime, source: str) -> Tables:
-    """Raw tables with their watermark: per table its rows and its latest date not after `as_of`."""
+def finished(
+    frames: Mapping[str, pd.DataFrame],
+    as_of: datetime,
+    source: str,
+    growth: Mapping[str, Growth] = MappingProxyType({}),
+) -> Tables:
+    """Raw tables with their watermark: per table its rows and its latest date not after `as_of`.
+
+    `growth` has the rows of earlier loads, with those of this one counted but their latest date yet unknown.
+    """
     watermark: dict[str, Any] = {}
+    grown: dict[str, Growth] = {}
     limit = pd.Timestamp(as_of.astimezone(UTC).replace(tzinfo=None))
     for name, frame in frames.items():
-        latest = frame["created_at"][frame["created_at"] <= limit].max()
-        watermark[name] = {"rows": len(frame), "latest": None if pd.isna(latest) else str(latest)}
+        dates, rows = frame["created_at"][frame["created_at"] <= limit], len(frame)
+        latest = None if dates.empty else dates.max()
+        if before := growth.get(name):
+            rows = before.mark.rows
+            latest = max(filter(None, (latest, before.latest and pd.Timestamp(before.latest))), default=None)
+            grown[name] = replace(before, latest=latest and str(latest))
+        watermark[name] = {"rows": rows, "latest": latest and str(latest)}
     none = pd.DataFrame()
-    empty = Tables(none, none, none, none, none, as_of=as_of, source=source, watermark=watermark)
+    empty = Tables(none, none, none, none, none, as_of=as_of, source=source, watermark=watermark, growth=grown)
     return empty.with_frames(frames)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -109,7 +108,7 @@ def _embeddings(rows: Rows, known: Vocabulary, config: EngineConfig) -> Arrays:
     videos = skills.bag_vectors(of_videos, weights, vectors)
     acts = rows.acts
     said = viewers.taste_weights(acts, rows.age_days(acts["created_at"]), config.taste_half_life_days)
-    taste = viewers.pairs(ids(acts["user"]), ids(acts["video"]), (len(rows.users), len(rows.videos)), said)
+    taste = viewers.pairs(*rows.watching, (len(rows.users), len(rows.videos)), said)
     users = viewers.viewer_vectors(skills.bag_vectors(of_users, weights, vectors), taste, videos)
     return {
         "user_embedding": _padded(users),
@@ -183,8 +182,8 @@ def _users(rows: Rows, matching: Terms, friends: csr_array) -> Arrays:
         **_lists("user_friend", friends),
     }
     for name, meant in (("user_watched", viewers.watched(rows.acts)), ("user_liked", viewers.liked(rows.acts))):
-        acts = rows.acts[meant]
-        arrays |= _lists(name, viewers.pairs(ids(acts["user"]), ids(acts["video"]), shape))
+        user, video = rows.watching
+        arrays |= _lists(name, viewers.pairs(user[meant], video[meant], shape))
     return arrays
 
 
@@ -217,8 +216,7 @@ def _flows(rows: Rows, config: EngineConfig) -> Arrays:
 
 def _details(tables: Tables, arrays: Arrays, vocabularies: Mapping[str, Vocabulary]) -> dict[str, object]:
     counts = {name: len(arrays[f"{name[:-1]}_id"]) for name in ("videos", "users", "flows", "creators")}
-    frames: dict[str, pd.DataFrame] = {"interactions": tables.interactions, "connections": tables.connections}
-    counts |= {name: len(frame) for name, frame in frames.items()}
+    counts |= {name: tables.rows(name) for name in ("interactions", "connections")}
     counts |= {name: len(known) for name, known in vocabularies.items()}
     return {
         "as_of": tables.as_of.isoformat(),

@@ -18,14 +18,16 @@ class Rows:
     """The tables with row numbers.
 
     `videos`, `flows` and `users` are sorted by id; `users` has a row for every id that appears in users, interactions
-    or connections, with an empty profile where there is none. `acts` are the interactions with `user` and `video` as
-    rows. `friends` are pairs of user rows. `creator_id` are the sorted ids of those who made a video or a flow.
+    or connections, with an empty profile where there is none. `acts` are the interactions, as `data.folding` leaves
+    them, and `watching` their users and videos as rows, ascending. `friends` are pairs of user rows. `creator_id` are
+    the sorted ids of those who made a video or a flow.
     """
 
     videos: pd.DataFrame
     flows: pd.DataFrame
     users: pd.DataFrame
     acts: pd.DataFrame
+    watching: tuple[NDArray[np.int32], NDArray[np.int32]]
     friends: tuple[NDArray[np.int32], NDArray[np.int32]]
     creator_id: NDArray[np.int64]
     as_of: np.datetime64
@@ -36,16 +38,18 @@ class Rows:
         videos, flows = _sorted(tables.videos), _sorted(tables.flows)
         acts, connections = tables.interactions, tables.connections
         left, right = ids(connections["user_id"]), ids(connections["connected_user_id"])
-        user_id = np.unique(np.concatenate([ids(tables.users["id"]), ids(acts["user_id"]), left, right]))
-        numbered = acts.assign(
-            user=positions(ids(acts["user_id"]), user_id),
-            video=positions(ids(acts["video_id"]), ids(videos["id"])),
+        viewers, acts_of_each = _runs(ids(acts["user_id"]))
+        user_id = np.unique(np.concatenate([ids(tables.users["id"]), viewers, left, right]))
+        watching = (
+            np.repeat(positions(viewers, user_id), acts_of_each),
+            positions(ids(acts["video_id"]), ids(videos["id"])),
         )
         return cls(
             videos=videos,
             flows=flows,
             users=_profiles(tables.users, user_id),
-            acts=numbered,
+            acts=acts,
+            watching=watching,
             friends=(positions(left, user_id), positions(right, user_id)),
             creator_id=np.union1d(ids(videos["user_id"]), ids(flows["user_id"])),
             as_of=np.datetime64(tables.as_of.astimezone(UTC).replace(tzinfo=None), "us"),
@@ -74,6 +78,12 @@ def positions(wanted: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np
     [-1, 1]
     """
     return pd.Index(known).get_indexer(pd.Index(wanted)).astype(np.int32)
+
+
+def _runs(ascending: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """The different ones of ascending ids, and how often each is there."""
+    starts = np.flatnonzero(np.diff(ascending, prepend=ascending[:1] - 1))
+    return ascending[starts], np.diff(starts, append=len(ascending))
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:

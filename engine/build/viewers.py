@@ -21,27 +21,33 @@ WATCHED = frozenset({"video_view", "view", "watch", "like", "rating"})
 LIKED_RATING = 4.0
 
 
-def watched(acts: pd.DataFrame) -> pd.Series:
+def watched(acts: pd.DataFrame) -> NDArray[np.bool_]:
     """Whether each act means that the video was watched: a view, a like, or any act with a rating."""
-    return acts["interaction_type"].isin(WATCHED) | acts["rating"].notna()
+    return (acts["interaction_type"].isin(WATCHED) | acts["rating"].notna()).to_numpy(dtype=bool)
 
 
-def liked(acts: pd.DataFrame) -> pd.Series:
+def liked(acts: pd.DataFrame) -> NDArray[np.bool_]:
     """Whether each act means that the video was liked: a like, or a rating of at least 4 of 5."""
-    return acts["interaction_type"].isin({"like"}) | (acts["rating"] >= LIKED_RATING)
+    return (acts["interaction_type"].isin({"like"}) | (acts["rating"] >= LIKED_RATING)).to_numpy(dtype=bool)
 
 
 def pairs(
-    user: NDArray[np.int64], video: NDArray[np.int64], shape: tuple[int, int], values: NDArray[np.float64] | None = None
+    user: NDArray[np.integer],
+    video: NDArray[np.integer],
+    shape: tuple[int, int],
+    values: NDArray[np.float64] | None = None,
 ) -> csr_array:
-    """A matrix of shape (users, videos) with the largest value of each pair (1 without values), sorted columns."""
-    weights = np.ones(len(user)) if values is None else values
-    key = user * shape[1] + video
-    order = np.argsort(key)  # equal pairs in any order: only their largest value is kept
-    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
-    largest = np.maximum.reduceat(weights[order], starts) if len(starts) else np.zeros(0)
-    kept = order[starts]
-    return csr_array((largest, (user[kept], video[kept])), shape=shape)
+    """A matrix of shape (users, videos) with the largest value of each pair, 1 without values.
+
+    `user` and `video` are rows, ascending by user and then by video.
+    """
+    key = user.astype(np.int64) * shape[1] + video
+    starts = np.flatnonzero(np.diff(key, prepend=-1))
+    largest = np.ones(len(starts))
+    if values is not None and len(starts):
+        largest = np.maximum.reduceat(values, starts)
+    pointers = np.searchsorted(user[starts], np.arange(shape[0] + 1))
+    return csr_array((largest, video[starts], pointers), shape=shape)
 
 
 def taste_weights(acts: pd.DataFrame, age_days: NDArray[np.float64], half_life_days: float) -> NDArray[np.float64]:

@@ -172,7 +172,7 @@ def test_rows_in_are_rows_out_plus_rows_left_out_whatever_the_cells(data: st.Dat
     cleaned = clean(raw_tables(**rows))
     for table in ("users", "videos", "flows", "interactions"):
         left_out = sum(cleaned.quarantine.get(table, {}).values())
-        assert len(getattr(cleaned, table)) + left_out == len(rows[table])
+        assert cleaned.rows(table) + left_out == len(rows[table])
     assert cleaned.videos["id"].is_unique
     assert (cleaned.videos[["id", "user_id", "views", "exhibited_count"]] >= 0).all(axis=None)
     assert cleaned.videos["avg_rating"].dropna().between(1, 5).all()

@@ -1,22 +1,25 @@
-"""A load that reads only new rows gives what a whole load gives, whatever happened to the tables in between."""
+"""A reload that reads only new rows gives what a whole one gives, whatever happened to the tables in between."""
 
 import logging
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from data.checks import clean
+from data.snapshot import SnapshotStore
 from data.sources.kept import KeptRows
 from data.sources.mysql import MySQLSource
 from data.sources.mysql_connection import MySQLConfig
-from data.tables import TABLES, Tables
+from data.tables import Tables
+from tests.data.test_folding import assert_same
 from tests.support.loads import filled
 from tests.support.servers import Database
 
+MOMENT = datetime.now(UTC) + timedelta(days=1)
 KEY = "ADD COLUMN `key` BIGINT AUTO_INCREMENT PRIMARY KEY"
 
 
@@ -33,18 +36,16 @@ def kept(tmp_path: Path) -> KeptRows:
     return KeptRows(tmp_path / "kept", "checked")
 
 
-def same(one: Tables, other: Tables) -> None:
-    for spec in TABLES:
-        pd.testing.assert_frame_equal(getattr(one, spec.name), getattr(other, spec.name))
-    left, right = clean(one), clean(other)
-    assert left.quarantine == right.quarantine
-    for spec in TABLES:
-        pd.testing.assert_frame_equal(getattr(left, spec.name), getattr(right, spec.name))
+def reload(config: MySQLConfig, kept: KeptRows) -> Tables:
+    """What a reload does: load, clean, keep. The clean tables, as of a moment that all loads here share."""
+    tables = clean(replace(MySQLSource(config, kept=kept).load(), as_of=MOMENT))
+    kept.keep(tables)
+    return tables
 
 
 def whole(config: MySQLConfig, folder: Path) -> Tables:
-    """A load that keeps nothing from before, in the same order of rows."""
-    return MySQLSource(config, kept=KeptRows(folder / "fresh", "checked")).load()
+    """A reload that keeps nothing from before, in the same order of rows."""
+    return reload(config, KeptRows(folder / "fresh", "checked"))
 
 
 INSERT_WITH_KEY = "INSERT INTO interactions (`key`, user_id, video_id) VALUES "
@@ -65,11 +66,16 @@ CHANGES = {
     ),
     "another type": ("ALTER TABLE interactions MODIFY rating DOUBLE", "0 rows kept"),
     "an empty table": ("TRUNCATE interactions", "0 rows kept, 0 rows read"),
+    "a video that is gone": ("DELETE FROM videos WHERE id = 3", "503 rows kept, 0 rows read"),
+    "a video that was missing": (
+        "INSERT INTO videos (id, user_id, video) SELECT MAX(video_id), 1, 'https://v/1' FROM interactions",
+        "503 rows kept, 0 rows read",
+    ),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_second_load_equals_a_whole_one(
+def test_a_second_reload_equals_a_whole_one(
     config: MySQLConfig,
     database: Database,
     kept: KeptRows,
@@ -78,12 +84,14 @@ def test_a_second_load_equals_a_whole_one(
     change: str,
 ) -> None:
     sql, logged = CHANGES[change]
-    MySQLSource(config, kept=kept).load()
+    reload(config, kept)
     database.run(sql or "SELECT 1")
     with caplog.at_level(logging.INFO):
-        again = MySQLSource(config, kept=kept).load()
+        again = reload(config, kept)
     assert f"table interactions: {logged}" in caplog.text
-    same(again, whole(config, tmp_path))
+    expected = whole(config, tmp_path)
+    assert again.watermark == expected.watermark
+    assert_same(again, expected)
 
 
 def statements(seed: int) -> Iterator[str]:
@@ -103,21 +111,20 @@ def statements(seed: int) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_any_writes_between_many_loads_give_what_whole_loads_give(
+def test_any_writes_between_many_reloads_give_what_whole_ones_give(
     config: MySQLConfig, database: Database, kept: KeptRows, tmp_path: Path, seed: int
 ) -> None:
     writes, draw = statements(seed), random.Random(seed)
     for step in range(6):
-        database.run(";".join(next(writes) for _ in range(draw.randrange(4))) or "SELECT 1")
-        same(MySQLSource(config, kept=kept).load(), whole(config, tmp_path / str(step)))
+        database.run(";".join(next(writes) for _ in range(draw.randrange(20))) or "SELECT 1")
+        assert_same(reload(config, kept), whole(config, tmp_path / str(step)))
 
 
 def test_only_new_rows_are_sent(config: MySQLConfig, database: Database, kept: KeptRows) -> None:
-    tables = MySQLSource(config, kept=kept).load()
-    assert tables.watermark["interactions_last"] == 503
+    assert reload(config, kept).watermark["interactions_last"] == 503
     sent = [sent_bytes(database)]
     for _ in range(2):
-        MySQLSource(config, kept=kept).load()
+        reload(config, kept)
         sent.append(sent_bytes(database))
     assert sent[2] - sent[1] < sent[0]
 
@@ -127,34 +134,56 @@ def sent_bytes(database: Database) -> int:
     return int(str(database.run("SHOW GLOBAL STATUS LIKE 'Bytes_sent'")[0][1]))
 
 
+def test_what_is_kept_is_written_anew_only_when_many_rows_are_new(
+    config: MySQLConfig, database: Database, kept: KeptRows, tmp_path: Path
+) -> None:
+    def last_key_kept(rows: int) -> int:
+        database.run(f"{INSERT} {', '.join(['(1, 2, NULL, NULL, NULL)'] * rows)}")
+        reload(config, kept)
+        details = SnapshotStore(tmp_path / "kept").current_details()
+        return int(details["marks"]["interactions"]["last"])
+
+    assert [last_key_kept(rows) for rows in (1, 5, 5, 5)] == [504, 504, 504, 519]
+
+
+def test_a_clock_that_went_back_has_all_rows_read(
+    config: MySQLConfig, kept: KeptRows, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tables = reload(config, KeptRows(tmp_path / "first", "checked"))
+    later = {name: replace(grown, as_of=MOMENT) for name, grown in tables.growth.items()}
+    kept.keep(replace(tables, growth=later))
+    with caplog.at_level(logging.INFO):
+        assert_same(reload(config, kept), tables)
+    assert "table interactions: 0 rows kept, 503 rows read" in caplog.text
+
+
 def test_trusted_rows_are_only_counted(config: MySQLConfig, database: Database, tmp_path: Path) -> None:
     kept = KeptRows(tmp_path / "kept", "trusted")
-    first = MySQLSource(config, kept=kept).load()
+    first = reload(config, kept)
     database.run("UPDATE interactions SET rating = 1")
-    pd.testing.assert_frame_equal(MySQLSource(config, kept=kept).load().interactions, first.interactions)
+    assert_same(reload(config, kept), first)
     database.run("DELETE FROM interactions WHERE `key` = 5")
-    assert (MySQLSource(config, kept=kept).load().interactions["rating"].dropna() == 1).all()
+    assert (reload(config, kept).interactions["rating"].dropna() == 1).all()
 
 
 def test_damaged_kept_rows_are_not_used(config: MySQLConfig, kept: KeptRows, tmp_path: Path) -> None:
-    MySQLSource(config, kept=kept).load()
-    for file in (tmp_path / "kept").glob("*/interactions.user_id.npy"):
-        content = bytearray(file.read_bytes())
-        content[-1] ^= 1
-        file.write_bytes(content)
-    same(MySQLSource(config, kept=kept).load(), whole(config, tmp_path))
+    reload(config, kept)
+    [file] = (tmp_path / "kept").glob("*/interactions.folded.user_id.npy")
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert_same(reload(config, KeptRows(tmp_path / "kept", "checked")), whole(config, tmp_path))
 
 
-def test_a_disk_that_takes_no_kept_rows_does_not_fail_the_load(config: MySQLConfig, tmp_path: Path) -> None:
+def test_a_disk_that_takes_no_kept_rows_does_not_fail_the_reload(config: MySQLConfig, tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("not a folder")
-    kept = KeptRows(tmp_path / "kept", "checked")
-    assert len(MySQLSource(config, kept=kept).load().interactions) == 503
+    assert reload(config, KeptRows(tmp_path / "kept", "checked")).growth["interactions"].fresh == 503
 
 
 def test_another_database_has_rows_of_its_own(config: MySQLConfig, database: Database, kept: KeptRows) -> None:
-    MySQLSource(config, kept=kept).load()
+    reload(config, kept)
     other = Database(database.host, database.port, database.user, database.password, f"{database.db}_b")
     database.run(f"CREATE DATABASE {other.db} DEFAULT CHARSET utf8mb4")
     elsewhere = filled(other)
     other.run(f"ALTER TABLE interactions {KEY}; UPDATE interactions SET rating = 2")
-    assert (MySQLSource(elsewhere, kept=kept).load().interactions["rating"] == 2).all()
+    assert (reload(elsewhere, kept).interactions["rating"] == 2).all()

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data import folding
 from data.tables import Tables
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -83,13 +84,18 @@ def tables(
     return Tables(
         videos=_frame(videos, video(0), ids=("id", "user_id")),
         users=_frame(users, user(0), ids=("id",)),
-        interactions=_frame(acts, act(0, 0, "view"), ids=("user_id", "video_id")).astype(
-            {"interaction_type": "category", "rating": np.float32}
-        ),
+        interactions=_folded(_frame(acts, act(0, 0, "view"), ids=("user_id", "video_id"))),
         connections=pd.DataFrame(connections or [], columns=["user_id", "connected_user_id"], dtype=np.int64),
         flows=_frame(flows, flow(0), ids=("id", "user_id")),
         as_of=NOW,
         source="test",
+    )
+
+
+def _folded(acts: pd.DataFrame) -> pd.DataFrame:
+    types = acts["interaction_type"].astype("str").astype("category")
+    return folding.acts(
+        folding.nothing("interactions"), acts.astype({"rating": np.float32}).assign(interaction_type=types)
     )
 
 
