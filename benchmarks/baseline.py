@@ -73,8 +73,14 @@ def of_runs(runs: Sequence[Sequence[Result]], commit: str, machine: str) -> Base
 
 
 def save(found: Baseline, path: Path = PATH) -> None:
-    """Write the file."""
-    path.write_text(json.dumps(asdict(found), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write the file, a figure a line."""
+    figures = ",\n".join(f"  {_json(name)}: {_json(asdict(figure))}" for name, figure in found.figures.items())
+    head = f' "commit": {_json(found.commit)},\n "machine": {_json(found.machine)},\n'
+    path.write_text(f'{{\n{head} "figures": {{\n{figures}\n }}\n}}\n', encoding="utf-8")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def load(path: Path = PATH) -> Baseline:

@@ -10,8 +10,8 @@ LEFT, RIGHT, TOP, BOTTOM = 70, 20, 96, 56
 LEGEND_COLUMNS, LEGEND_LINE = 2, 18
 ROOM = 300  # values that differ more have marks at powers of ten alone
 # Okabe and Ito's colours, which the colour-blind tell apart; lighter ones where the page is dark.
-LIGHT = ("#0072b2", "#d55e00", "#009e73", "#a3478c", "#7a5c00")
-DARK = ("#56b4e9", "#ff8c42", "#2fd6a5", "#e39bd0", "#e6c84f")
+LIGHT = ("#0072b2", "#d55e00", "#009e73", "#a3478c", "#7a5c00", "#57606a")
+DARK = ("#56b4e9", "#ff8c42", "#2fd6a5", "#e39bd0", "#e6c84f", "#c9d1d9")
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #24292f }
 .title { font-size: 16px; font-weight: 600 }

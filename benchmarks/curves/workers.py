@@ -32,16 +32,18 @@ def measured() -> list[Curve]:
     """Both lines."""
     with tempfile.TemporaryDirectory(prefix="talentfeed-workers-") as folder:
         publish(Path(folder), VIDEOS)
-        engines = [(float(count), engines_rate(Path(folder), count)) for count in COUNTS]
+        engines = {count: engines_rate(Path(folder), count) for count in COUNTS}
         served = {count: served_rate(Path(folder), count) for count in COUNTS}
     cost, beside = (min(found[part] for found in served.values()) for part in (1, 2))
     series = [
-        Series.of("engines alone", engines),
+        Series.of("engines alone", [(count, rate) for count, (rate, _) in engines.items()]),
         Series.of("the service over HTTP", [(count, rate) for count, (rate, *_) in served.items()]),
     ]
+    each = ", ".join(f"{cpu:.3f} ms with {count}" for count, (_, cpu) in engines.items())
     note = (
-        f"{VIDEOS:,} videos, {os.cpu_count()} cores. Over HTTP, load generator and Redis (append-only file on) have "
-        "a share of them beside the workers of `talentfeed serve`; more workers than cores bring nothing. A feed costs "
+        f"{VIDEOS:,} videos, {os.cpu_count()} cores. Processor time of a feed by engines alone, JSON and all: {each}. "
+        "Over HTTP, load generator and Redis (append-only file on) have a share of them beside the "
+        "workers of `talentfeed serve`; more workers than cores bring nothing. A feed costs "
         f"its worker {cost:.2f} ms of a core at the least, {1e3 / cost:,.0f} feeds a second for a core of its own, and "
         f"Redis {beside:.2f} ms."
     )
@@ -49,28 +51,30 @@ def measured() -> list[Curve]:
     return [Chart("workers", "Feeds a second by processes", x, y, series, note=note)]
 
 
-def engines_rate(folder: Path, count: int) -> float:
-    """Feeds a second of so many processes together, each with an engine over the same mapped snapshot."""
+def engines_rate(folder: Path, count: int) -> tuple[float, float]:
+    """So many processes, each with an engine over the same mapped snapshot: feeds a second, processor ms of a feed."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager:
         barrier = manager.Barrier(count)
         with context.Pool(count) as pool:
-            return sum(pool.starmap(feeds, [(folder, number, barrier) for number in range(count)], chunksize=1))
+            found = pool.starmap(feeds, [(folder, number, barrier) for number in range(count)], chunksize=1)
+    return sum(rate for rate, _ in found), sum(cpu for _, cpu in found) / count
 
 
-def feeds(folder: Path, number: int, barrier: Barrier) -> float:
-    """Feeds a second of one process, once all are ready."""
+def feeds(folder: Path, number: int, barrier: Barrier) -> tuple[float, float]:
+    """Feeds a second, and processor milliseconds of each, of one process, once all are ready."""
     world = World.of(SnapshotStore(folder / "snapshots").open_current())
     engine, users = Engine(world, Policy.untrained((1.0,)), EngineConfig()), len(world.user_id)
     seed = number * 1_000_000
     for user in range(1, 50):
         engine.feed(FeedRequest(user_id=user, seed=user))
     barrier.wait(PATIENCE)
-    begin, done = time.perf_counter(), 0
+    begin, used, done = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - begin < SECONDS:
         engine.render(engine.feed(FeedRequest(user_id=(seed + done) % users + 1, seed=seed + done)))
         done += 1
-    return done / (time.perf_counter() - begin)
+    used = time.process_time() - used
+    return done / (time.perf_counter() - begin), used * 1e3 / done
 
 
 def served_rate(folder: Path, count: int) -> tuple[float, float, float]:
