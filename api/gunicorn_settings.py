@@ -45,6 +45,7 @@ def child_exit(server: Any, worker: Any) -> None:
 
 
 _settings = _prepared()
+forwarded_allow_ips = _settings.forwarded_allow_ips
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
 worker_class = _worker_class()

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, create_model
 from pydantic_settings import SettingsConfigDict
 
 from api.settings_loads import LoadSettings
-from api.settings_rules import Problem, broken_lines, cross_checks, duration, unknown_names
+from api.settings_rules import Problem, broken_lines, cross_checks, duration, networks, unknown_names
 from engine.config import EngineConfig
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -145,6 +145,11 @@ class ServiceSettings(LoadSettings):
         ge=0,
         le=1_000_000,
         description="requests a second that one worker takes from one address before it answers 429; 0: no limit",
+    )
+    forwarded_allow_ips: Annotated[str, AfterValidator(networks)] = Field(
+        "127.0.0.1",
+        description="addresses or networks, with commas between, of proxies whose `X-Forwarded-For` names the client; "
+        "`*`: all",
     )
 
     demo_seed: int = Field(7, ge=0, le=2**31 - 1, description="seed of the embedded catalogue")

@@ -1,6 +1,7 @@
 """Checks that need more than one setting, and what a duration or a placeholder is."""
 
 import difflib
+import ipaddress
 import re
 import stat
 from collections.abc import Iterable
@@ -37,6 +38,21 @@ def duration(value: Any) -> Any:
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", str(value))
     return float(match[1]) * UNITS[match[2]] if match else value
+
+
+def networks(value: str) -> str:
+    """`*`, or addresses and networks with commas between. Raises ValueError that names one that is neither.
+
+    >>> networks("127.0.0.1, 10.0.0.0/8")
+    '127.0.0.1,10.0.0.0/8'
+    """
+    found = [part.strip() for part in value.split(",") if part.strip()]
+    for part in found if found != ["*"] else []:
+        try:
+            ipaddress.ip_network(part)
+        except ValueError:
+            raise ValueError(f"{part} is no address and no network like 10.0.0.0/8") from None
+    return ",".join(found)
 
 
 def is_placeholder(secret: str) -> bool:

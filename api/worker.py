@@ -40,7 +40,7 @@ def main() -> int:
         server_header=False,
         timeout_graceful_shutdown=int(settings.shutdown_seconds) or 1,
         timeout_keep_alive=30,
-        forwarded_allow_ips="127.0.0.1",
+        forwarded_allow_ips=settings.forwarded_allow_ips,
     )
     metrics_files.reserve(metrics_folders.of(settings.data_dir, "serve"), os.getpid())
     gc.collect()

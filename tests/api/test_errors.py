@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.api.conftest import MakeServer
 from tests.api.server import Server
 
 CASES = [
@@ -100,6 +101,17 @@ def test_too_many_requests_are_told_when_to_come_back(make_server: "type[Server]
     check(refused[0], 429, "too_many_requests")
     assert int(refused[0].headers["retry-after"]) >= 1
     assert {limited.http.get("/livez").status_code for _ in range(20)} == {200}
+
+
+@pytest.mark.parametrize(("trusted", "limited_apart"), [("10.0.0.0/8, 127.0.0.1", True), ("10.0.0.0/8", False)])
+def test_clients_of_a_trusted_proxy_are_limited_one_by_one(
+    make_server: MakeServer, trusted: str, limited_apart: bool
+) -> None:
+    limited = make_server(RATE_LIMIT="5", FORWARDED_ALLOW_IPS=trusted).start()
+    limited.wait_until("/livez")
+    clients = [{"X-Forwarded-For": f"192.0.2.99, 192.0.2.{number}"} for number in range(50)]  # the last one counts
+    found = {limited.http.get("/openapi.json", headers=client).status_code for client in clients}
+    assert found == ({200} if limited_apart else {200, 429})
 
 
 def test_a_client_that_goes_away_is_no_mistake_of_the_service(server: Server) -> None:

@@ -37,6 +37,13 @@ def production(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
     given(monkeypatch, **{**good, "MYSQL_PASSWORD": "nR7-wq2", "ADMIN_TOKEN": TOKEN, **changes})
 
 
+def test_a_proxy_that_is_no_address_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, FORWARDED_ALLOW_IPS="127.0.0.1, balancer")
+    assert "balancer is no address" in problems()["FORWARDED_ALLOW_IPS"]
+    given(monkeypatch, FORWARDED_ALLOW_IPS="*")
+    assert load().forwarded_allow_ips == "*"
+
+
 def test_the_last_source_that_names_a_setting_wins(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (clean / ".env").write_text("ENVIRONMENT=embedded\nPORT=1001\nWORKERS=2\nVMP_ALPHA=0.5\n")
     (clean / ".env.embedded").write_text("PORT=1002\nWORKERS=3\n")
