@@ -19,7 +19,7 @@ from api import services
 from api.children import end_with
 from api.files import locked
 from api.reloads import GivenUpError, Reloads, told
-from api.settings import ServiceSettings, SettingsError, load
+from api.settings import ServiceSettings
 from data.checks import clean
 from data.compare import Limits, compare
 from data.snapshot import Arrays, SnapshotError, SnapshotStore
@@ -111,12 +111,7 @@ def main() -> int:
     arguments.add_argument("parent", type=int, help="pid of the process that asks for the build")
     given = arguments.parse_args()
     end_with(given.parent)
-    try:
-        settings = load()
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    services.log(settings)
+    settings = services.begin()
     os.nice(NICENESS)
     job = Build(settings, given.reload_id)
     try:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import secrets
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from api import logs
-from api.settings import ServiceSettings
+from api.settings import ServiceSettings, SettingsError, load
 from data.snapshot import SnapshotError, SnapshotStore
 
 logger = logging.getLogger(__name__)
@@ -179,6 +180,17 @@ def admin_token(settings: ServiceSettings) -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
+def begin() -> ServiceSettings:
+    """The settings of a process that begins, its log set up. Wrong ones end it: a line on stderr, exit code 2."""
+    try:
+        settings = load()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    log(settings)
+    return settings
+
+
 def log(settings: ServiceSettings, output: bool = True) -> None:
     """Set up this process's log."""
     names = ("admin_token", "mysql_password", "redis_password")
@@ -266,7 +278,6 @@ def tunnels(settings: ServiceSettings) -> "dict[str, Tunnel]":
 
 def names(settings: ServiceSettings) -> Any:
     """TABLE_MAPPING, parsed. Raises SettingsError."""
-    from api.settings import SettingsError
     from api.settings_rules import Problem
     from data.tables import TableNames
 

@@ -22,7 +22,7 @@ from api.keeper import Keeper
 from api.priority import lower
 from api.reloads import Reloads
 from api.schedule import Schedule
-from api.settings import ONE_THREAD, ServiceSettings, SettingsError, child_environment, load
+from api.settings import ONE_THREAD, ServiceSettings, child_environment
 from data.tunnel import Tunnel
 
 logger = logging.getLogger("api.work")
@@ -163,12 +163,7 @@ class Work:
 
 def main() -> int:
     """Run the work process; the exit code."""
-    try:
-        settings = load()
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    services.log(settings)
+    settings = services.begin()
     try:
         return Work(settings).run()
     except Exception:

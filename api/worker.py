@@ -16,19 +16,13 @@ import uvicorn
 
 from api import app, metrics_files, metrics_folders, services
 from api.protocol import ProblemProtocol
-from api.settings import SettingsError, load
 
 logger = logging.getLogger("api.worker")
 
 
 def main() -> int:
     """Serve until told to stop; the exit code."""
-    try:
-        settings = load()
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    services.log(settings)
+    settings = services.begin()
     listener = socket.socket(fileno=int(sys.argv[1]))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn raises what it caught once more at its end

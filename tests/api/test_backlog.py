@@ -1,15 +1,14 @@
 """What waits is counted and aged in /health and /metrics, also while the database hangs; a careless Redis is named."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.api.conftest import MakeServer
-from tests.api.server import PATIENCE, Server, command
+from tests.api.server import Server, command
 from tests.support.loads import filled
 from tests.support.servers import MariaDB, Redis
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -29,13 +28,6 @@ def settings(own_mariadb: MariaDB, redis_server: Redis) -> dict[str, str]:
         "FLUSH_COUNT": "1",
         "MYSQL_TIMEOUT_SECONDS": "1",
     }
-
-
-def eventually(condition: Callable[[], Any]) -> None:
-    limit = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.1)
 
 
 def work(running: Server) -> dict[str, Any]:

@@ -7,8 +7,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -18,16 +16,9 @@ import numpy as np
 from data.snapshot import SnapshotStore
 from tests.api.conftest import MakeServer
 from tests.api.server import PATIENCE, ROOT, Server, command
+from tests.support.waiting import eventually
 
 HEAVY = ("pandas", "scipy", "asyncssh", "pymysql", "networkx")
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until it is so."""
-    limit = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
 
 
 def test_a_serving_worker_imports_no_heavy_library(server: Server) -> None:

@@ -1,15 +1,15 @@
 """The service on MySQL and Redis behind an SSH server: it serves, keeps activity, and says what is wrong."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from tests.api.conftest import MakeServer
-from tests.api.server import PATIENCE, Server, command
+from tests.api.server import Server, command
 from tests.support.loads import filled
 from tests.support.servers import Database, Redis, Sshd
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -39,13 +39,6 @@ def settings(database: Database, redis_server: Redis, sshd: Sshd) -> dict[str, s
         "FLUSH_COUNT": "1",
         "LEARN_SECONDS": "0.2",
     }
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    limit = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.1)
 
 
 def like(running: Server) -> dict[str, object]:

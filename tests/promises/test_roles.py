@@ -5,30 +5,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.api.server import PATIENCE, ROOT, Server
 from tests.support.load import Load
+from tests.support.waiting import eventually
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:api.gunicorn_settings", "api.app:create()"]
 RATE = 50.0
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until it is so; a connection that breaks meanwhile counts as not yet."""
-    limit = time.monotonic() + PATIENCE
-    while True:
-        try:
-            if condition():
-                return
-        except httpx.TransportError:
-            pass
-        assert time.monotonic() < limit
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -3,28 +3,20 @@
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.api.server import PATIENCE, ROOT, Server, command
+from tests.api.server import ROOT, Server, command
 from tests.support.processes import family
+from tests.support.waiting import eventually
 
 NAMED = """import os, socket
 socket.gethostname = lambda: os.environ["MACHINE"]
 """
 WORKING, FIRST, SECOND = "working.example", "first.example", "second.example"
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until it is so."""
-    limit = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
 
 
 @pytest.fixture
