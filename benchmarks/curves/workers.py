@@ -48,7 +48,7 @@ def measured() -> list[Curve]:
         f"Redis {beside:.2f} ms."
     )
     x, y = Axis("processes", log=False), Axis("feeds a second", log=False)
-    return [Chart("workers", "Feeds a second by processes", x, y, series, note=note)]
+    return [Chart("workers", "Throughput by processes", x, y, series, note=note)]
 
 
 def engines_rate(folder: Path, count: int) -> tuple[float, float]:
