@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +9,11 @@ import pytest
 
 from api.reloads import FINISHED
 from data.snapshot import SnapshotStore
-from tests.api.server import PATIENCE, Server
+from tests.api.server import Server
+from tests.support.waiting import eventually
 
 POINTER = "the pointer has moved"
+MOMENTS = ["starting", "loading", "building", POINTER]
 
 
 @pytest.fixture
@@ -45,21 +46,19 @@ def read(path: Path) -> set[bytes]:
         return set()
 
 
-@pytest.mark.parametrize("moment", ["starting", "loading", "building", POINTER])
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_a_work_process_killed_during_a_build_leaves_a_true_record(running: Server, moment: str) -> None:
     store = SnapshotStore(running.data_dir / "snapshots")
     before, work = store.current_id(), running.pids("work")[0]
     asked = running.http.post("/v1/admin/reload", headers=running.admin).json()["reload_id"]
-    limit = time.monotonic() + PATIENCE
-    while state(running, asked) != moment if moment != POINTER else store.current_id() == before:
-        assert time.monotonic() < limit
+    later = [*MOMENTS[MOMENTS.index(moment) :], *FINISHED]  # a moment may pass between two looks
+    eventually(lambda: (POINTER if store.current_id() != before else state(running, asked)) in later)
     os.kill(work, signal.SIGKILL)
 
-    while state(running, asked) not in FINISHED:
-        assert time.monotonic() < limit
+    eventually(lambda: state(running, asked) in FINISHED)
     told, served = state(running, asked), store.current_id()
-    while builders(asked) or running.http.get("/health").json()["work"].get("pid") in (None, work):
-        assert time.monotonic() < limit
+    eventually(lambda: running.http.get("/health").json()["work"].get("pid") not in (None, work))
+    eventually(lambda: not builders(asked))
     assert state(running, asked) == told
     assert store.current_id() == served
     assert told == ("failed" if served == before else "published")
