@@ -21,12 +21,12 @@ from engine.config import EngineConfig
 from tests.support.tables import NOW, raw_tables
 
 Row = Mapping[str, Any]
-IDS = st.sampled_from([1, 2, 3, 2**40, 2**62])
+IDS = st.sampled_from([1, 2**62])
 DATES = st.sampled_from(
-    [None, *(str((NOW + timedelta(hours=hours)).replace(tzinfo=None)) for hours in range(-9, 60, 6))]
+    [None, *(str((NOW + timedelta(hours=hours)).replace(tzinfo=None)) for hours in (-9, -3, 5, 30, 50))]
 )
-KINDS = st.sampled_from(["view", "like", "rating", "report_broken", None])
-RATINGS = st.sampled_from([None, 0, 1, 4, 4.5, 5, 9, "good"])
+KINDS = st.sampled_from(["view", "like", None])
+RATINGS = st.sampled_from([None, 0, 1, 4.5, 9, "good"])
 ACTS = st.fixed_dictionaries(
     {"user_id": IDS | st.just(-1), "video_id": IDS | st.none(), "rating": RATINGS, "created_at": DATES}
     | {"interaction_type": KINDS}
@@ -44,7 +44,7 @@ def loads(draw: st.DrawFn) -> list[tuple[datetime, Mapping[str, list[Row]]]]:
     for _ in range(draw(st.integers(1, 4))):
         moment += timedelta(hours=draw(st.integers(0, 20)))
         videos = [{"id": n, "user_id": 1, "video": f"https://v/{n}"} for n in sorted(draw(st.sets(IDS, min_size=1)))]
-        rows = {"interactions": draw(st.lists(ACTS, max_size=8)), "connections": draw(st.lists(FRIENDS, max_size=5))}
+        rows = {"interactions": draw(st.lists(ACTS, max_size=12)), "connections": draw(st.lists(FRIENDS, max_size=5))}
         made.append((moment, {"users": [{"id": 1, "name": "Ana"}], "videos": videos, **rows}))
     return made
 
@@ -96,10 +96,11 @@ def test_loads_of_new_rows_give_what_one_load_of_all_rows_gives(
         assert_same(tables, clean(loaded(moment, {**rows, **read}, {})))
 
 
-@given(st.lists(ACTS, max_size=30))
+@settings(max_examples=200, deadline=None)
+@given(st.lists(ACTS, min_size=10, max_size=40))
 def test_of_acts_that_say_the_same_the_latest_stands_for_all(rows: list[Row]) -> None:
     acts = [row for row in rows if row["rating"] not in (9, "good") and row["user_id"] > 0 and row["video_id"]]
-    videos = [{"id": number, "user_id": 1, "video": f"https://v/{number}"} for number in (1, 2, 3, 2**40, 2**62)]
+    videos = [{"id": number, "user_id": 1, "video": f"https://v/{number}"} for number in (1, 2**62)]
     later = NOW + timedelta(days=9)
     folded = clean(loaded(later, {"videos": videos, "interactions": acts}, {})).interactions
     expected: dict[tuple[Any, ...], list[tuple[str, int]]] = {}
