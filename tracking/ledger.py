@@ -5,7 +5,9 @@ session, watched and hidden ones to the viewer. A ledger is memory, not record: 
 what was hidden or watched since the last reload.
 """
 
+import logging
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import cache
 from itertools import compress
 from typing import Protocol
 
@@ -14,13 +16,15 @@ import numpy as np
 from engine.feed_types import Feed, Seen
 from tracking.events import Event
 
+log = logging.getLogger(__name__)
+
 SESSION_SECONDS = 3600
 SHOWN_SECONDS = 86_400
 MARK_SECONDS = 180 * 86_400
 MOST_FEEDS, MOST_WATCHED, MOST_HIDDEN = 2_000, 1_000, 5_000
 """Kept of a session's feeds, and of a viewer's watched and hidden items: the latest."""
 MOST_RECENT = 100
-"""Feeds of a viewer that are searched for the one that showed an item (in Redis, of each of two days)."""
+"""The latest feeds of a viewer, which are searched for the one that showed an item."""
 CREATORS = 95
 NOT = bytes.maketrans(b"\0\1", b"\1\0")
 MARKS = {"video_view": "watched", "like": "watched", "rating": "watched", "hide": "hidden"}
@@ -70,22 +74,28 @@ def pack_feed(feed: Feed) -> bytes:
 
 
 def unpack_feed(packed: bytes) -> tuple[list[int], list[int], bytes]:
-    """The ids, the creators' ids, and which are flows, of what `pack_feed` wrote."""
-    count = len(packed) // 17
-    return (
-        np.frombuffer(packed, "<i8", count).tolist(),
-        np.frombuffer(packed, "<i8", count, 8 * count).tolist(),
-        packed[16 * count :],
-    )
+    """The ids, the creators' ids, and which are flows, of what `pack_feed` wrote. Raises ValueError on other bytes."""
+    count, rest = divmod(len(packed), 17)
+    is_flow = packed[16 * count :]
+    if rest or is_flow.strip(b"\0\1"):
+        raise ValueError("this is no feed of a session")
+    ids, creators = np.frombuffer(packed, "<i8", 2 * count).reshape(2, count).tolist()
+    return ids, creators, is_flow
 
 
 def seen_of(feeds: Sequence[bytes], watched: Sequence[str], hidden: Sequence[str]) -> Seen:
-    """What the engine is told, from packed feeds (oldest first) and marked items (`video:12`)."""
+    """What the engine is told, from packed feeds (oldest first) and marked items (`video:12`). What cannot be read is
+    passed over: a viewer is better off with the rest of the memory than without a feed.
+    """
     videos: list[int] = []
     flows: list[int] = []
     creators: list[int] = []
     for packed in feeds:
-        ids, makers, is_flow = unpack_feed(packed)
+        try:
+            ids, makers, is_flow = unpack_feed(packed)
+        except ValueError:
+            _tell_once("a session's feed")
+            continue
         flows += compress(ids, is_flow)
         videos += compress(ids, is_flow.translate(NOT))
         creators += makers
@@ -101,4 +111,14 @@ def seen_of(feeds: Sequence[bytes], watched: Sequence[str], hidden: Sequence[str
 
 
 def _ids(items: Sequence[str], prefix: str) -> tuple[int, ...]:
-    return tuple(int(item.removeprefix(prefix)) for item in items if item.startswith(prefix))
+    found = [item.removeprefix(prefix) for item in items if item.startswith(prefix)]
+    try:
+        return tuple(map(int, found))
+    except ValueError:
+        _tell_once("a viewer's mark")
+        return tuple(int(number) for number in found if number.isdecimal())
+
+
+@cache
+def _tell_once(what: str) -> None:
+    log.warning("%s cannot be read (damaged, or of another version) and is passed over, as are others like it", what)

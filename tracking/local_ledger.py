@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -174,7 +175,8 @@ def _shown(rows: sqlite3.Cursor) -> dict[str, str]:
     """Item to the latest feed that showed it, from rows that are newest first."""
     found = dict[str, str]()
     for feed_id, packed in rows:
-        ids, _, is_flow = unpack_feed(packed)
-        for number, flow in zip(ids, is_flow, strict=True):
-            found.setdefault(f"{KINDS[flow]}:{number}", feed_id)
+        with suppress(ValueError):  # what cannot be read showed nothing
+            ids, _, is_flow = unpack_feed(packed)
+            for number, flow in zip(ids, is_flow, strict=True):
+                found.setdefault(f"{KINDS[flow]}:{number}", feed_id)
     return found

@@ -84,7 +84,7 @@ class RedisBuffer:
     async def push(self, records: Sequence[Record], *, durable: bool = True) -> frozenset[str]:
         """Keep the records in one exchange, as durable as Redis is (see `warnings`); see `Buffer.push`."""
         if self._breaker.open:
-            raise BufferUnavailableError("redis: paused after a failure")
+            raise BufferUnavailableError(self._breaker.reason)
         keys = [WAITING, SUMS, *(f"{PREFIXES[record.kind]}{record.user_id}" for record in records)]
         arguments: list[Argument] = [int((self.expires_seconds or 0) * 1000), RECENT_SECONDS * 1000]
         for record in records:
@@ -92,7 +92,7 @@ class RedisBuffer:
         try:
             duplicates = await self._link.run(_PUSH, keys, arguments)
         except (redis.RedisError, OSError, TimeoutError) as error:
-            self._breaker.failed()
+            self._breaker.failed(error)
             raise BufferUnavailableError(f"redis: {type(error).__name__}: {error}") from error
         return frozenset(records[place].id for place in duplicates)
 
@@ -173,7 +173,10 @@ class RedisBuffer:
             keys = list(self._patient.scan_iter(f"{prefix}*", count=1000))
             for start in range(0, len(keys), HELD_AT_ONCE):
                 arguments = [time.time(), TOTALS[kind], *keys[start : start + HELD_AT_ONCE]]
-                self._adopt_lists(keys=[WAITING, SUMS], args=arguments)
+                for key in self._adopt_lists(keys=[WAITING, SUMS], args=arguments):
+                    log.error(
+                        "redis key %s is no list, so it holds no activity of ours; it is left alone", key.decode()
+                    )
         self._adopt_at = time.monotonic() + ADOPT_SECONDS
 
     def warnings(self) -> list[str]:
@@ -185,6 +188,8 @@ class RedisBuffer:
             told.append("redis keeps no append-only file: a crash of it loses what waits (set appendonly yes)")
         if found.get("maxmemory_policy", "noeviction") != "noeviction":
             told.append(f"redis may evict what waits (maxmemory-policy {found['maxmemory_policy']}, not noeviction)")
+        if 0 < found.get("maxmemory", 0) <= found.get("used_memory", 0):
+            told.append("redis' memory is full: what it refuses goes to the local disk (raise maxmemory)")
         return told
 
     def hints(self) -> list[str]:

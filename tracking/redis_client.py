@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 PATIENT_SECONDS = 5.0
+REFUSALS = ("WRONGTYPE", "OOM")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +47,18 @@ class Breaker:
 
     def __init__(self, pause: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._pause, self._clock, self._closed_until = pause, clock, float("-inf")
+        self.reason = ""
+        """Why nothing is tried, in words."""
 
     @property
     def open(self) -> bool:
         """True while nothing should be tried."""
         return self._clock() < self._closed_until
 
-    def failed(self) -> None:
-        """Remember a failure now."""
-        self._closed_until = self._clock() + self._pause
+    def failed(self, error: Exception) -> None:
+        """Remember a failure now, unless Redis did answer and refused this value alone: one viewer's damaged key or a
+        full memory is no reason to leave it alone.
+        """
+        if not (isinstance(error, redis.ResponseError) and any(word in str(error) for word in REFUSALS)):
+            self._closed_until = self._clock() + self._pause
+            self.reason = f"redis: paused after {type(error).__name__}: {error}"

@@ -92,16 +92,21 @@ return 0
 """
 
 # KEYS: waiting, totals. ARGV: since when, `activities` or `decisions`, then names of lists. Puts lists that no index
-# names (other programs may push too) on the waiting list.
+# names (other programs may push too) on the waiting list. Returns those that are no lists: one of them would stop every
+# flush if it waited.
 ADOPT = """
 redis.call('ZREM', KEYS[1], '')
+local others = {}
 for i = 3, #ARGV do
-  if redis.call('ZADD', KEYS[1], 'NX', ARGV[1], ARGV[i]) == 1 then
+  local kind = redis.call('TYPE', ARGV[i]).ok
+  if kind ~= 'list' then
+    if kind ~= 'none' then others[#others + 1] = ARGV[i] end
+  elseif redis.call('ZADD', KEYS[1], 'NX', ARGV[1], ARGV[i]) == 1 then
     redis.call('HINCRBY', KEYS[2], ARGV[2], redis.call('LLEN', ARGV[i]))
     redis.call('HINCRBY', KEYS[2], 'bytes', redis.call('MEMORY', 'USAGE', ARGV[i]) or 0)
   end
 end
-return 0
+return others
 """
 
 # KEYS: draining. ARGV: per list its score when it is free, and its name. Lists acknowledged meanwhile stay away.

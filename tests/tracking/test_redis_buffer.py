@@ -90,7 +90,7 @@ def test_a_breaker_closes_again_after_its_pause() -> None:
     now = [0.0]
     breaker = Breaker(pause=1.0, clock=lambda: now[0])
     assert not breaker.open
-    breaker.failed()
+    breaker.failed(OSError())
     assert breaker.open
     now[0] = 1.0
     assert not breaker.open
@@ -113,6 +113,7 @@ def test_a_redis_that_may_lose_events_is_told(redis_server: Redis, raw: Any) -> 
 def test_a_full_redis_says_so_and_can_still_be_emptied(redis_server: Redis, raw: Any) -> None:
     push(RedisBuffer(config(redis_server)), 1, 2)
     raw.config_set("maxmemory", "1mb")
+    assert "redis' memory is full" in RedisBuffer(config(redis_server)).warnings()[0]
     with pytest.raises(BufferUnavailableError, match="memory"):
         push(RedisBuffer(config(redis_server)), 3)
     buffer = RedisBuffer(config(redis_server))
@@ -153,3 +154,31 @@ def test_only_what_waited_for_long_is_sheltered(redis_server: Redis, raw: Any) -
     buffer.hold(older_seconds=60.0)
     assert not raw.exists("user_activity:7")
     assert buffer.waiting().oldest_seconds >= 100.0
+
+
+def test_a_key_of_the_name_of_a_list_that_is_none_stops_no_flush(
+    redis_server: Redis, raw: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw.set("user_activity:9", "no list")
+    raw.rpush("user_activity:8", Record.of_event(event(2)).body)
+    push(RedisBuffer(config(redis_server)), 1)
+    buffer = RedisBuffer(config(redis_server))
+    assert buffer.waiting().activities == 2
+    batch = buffer.take(10)
+    assert batch
+    assert {Event.of_json(body).event_id for body in batch.activities} == {uuid(1), uuid(2)}
+    assert "user_activity:9 is no list" in caplog.text
+
+
+def test_one_viewers_damaged_list_does_not_keep_redis_from_others(redis_server: Redis, raw: Any) -> None:
+    raw.set("user_activity:9", "no list")
+
+    async def story() -> None:
+        buffer = RedisBuffer(config(redis_server))
+        with pytest.raises(BufferUnavailableError, match="WRONGTYPE"):
+            await buffer.push([Record.of_event(event(1, user_id=9))])
+        await buffer.push([Record.of_event(event(2))])
+        await buffer.close()
+
+    asyncio.run(story())
+    assert raw.llen("user_activity:7") == 1
