@@ -69,6 +69,8 @@ class Decision:
     def __post_init__(self) -> None:
         if self.features.shape != (len(self.shown), DIMENSIONS) or not np.isfinite(self.features).all():
             raise ValueError(f"features: not {len(self.shown)} finite rows of {DIMENSIONS}")
+        if not all(0.0 <= one.propensity <= 1.0 for one in self.shown):
+            raise ValueError("propensity: not within 0 and 1")
 
     def to_json(self) -> bytes:
         """One line of JSON, as it waits to be stored."""
@@ -94,7 +96,7 @@ class Decision:
             user_id=int(values["user_id"]),
             seed=int(values["seed"]),
             served_at=of_iso(values["served_at"]),
-            shown=_shown(b64decode(values["slate"], validate=True)),
+            shown=_waiting(values),
             features=unpack_features(values["features"]),
         )
 
@@ -114,6 +116,11 @@ def _json(values: dict[str, object], served_at: datetime, slate: Any, features: 
     values["served_at"], values["slate"] = to_iso(served_at), b64encode(columns).decode()
     values["features"] = pack_features(features)
     return orjson.dumps(values)
+
+
+def _waiting(values: dict[str, Any]) -> tuple[Shown, ...]:
+    """The positions of a waiting record; one that has waited since before there were columns has them as feed_log."""
+    return _shown(b64decode(values["slate"], validate=True)) if "slate" in values else unpack_items(values["items"])
 
 
 def _shown(columns: bytes) -> tuple[Shown, ...]:
