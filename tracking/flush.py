@@ -183,8 +183,9 @@ def _parsed(
     for body in bodies:
         try:
             found.append((parse(body), body))
-        except (ValueError, TypeError, KeyError) as error:
-            letters.append(DeadLetter(kind.value, "", f"unreadable: {error}"[:300], body.decode(errors="replace")))
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            letters.append(DeadLetter(kind.value, "", f"unreadable: {reason}"[:300], body.decode(errors="replace")))
     return found
 
 

@@ -280,9 +280,9 @@ class Spool:
 
 
 def _stored(path: Path) -> tuple[int, int]:
-    """How far a segment was stored: bytes and records."""
+    """How far a segment was stored: bytes and records. A note that a power cut emptied only makes rows repeat."""
     try:
         offset, records = map(int, path.with_suffix(".offset").read_text().split())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return 0, 0
     return offset, records

@@ -193,14 +193,6 @@ def test_a_buffer_that_does_not_answer_holds_nobody_back_and_is_asked_less_often
     assert lame.resting
 
 
-def test_what_cannot_be_read_is_kept_with_its_reason(make: Make, tmp_path: Path) -> None:
-    push(make(), Record(Kind.ACTIVITY, uuid(1), 7, b"[]"), Record.of_event(event(2)))
-    report = flusher(make(), tmp_path).flush()
-    [letter] = DeadLetters(tmp_path / "dead.jsonl").letters()
-    assert (report.written, report.refused) == (1, 1)
-    assert (letter.body, letter.reason) == ("[]", "unreadable: an event is a JSON object")
-
-
 def test_a_letter_is_kept_once_and_a_torn_line_is_passed_over(tmp_path: Path) -> None:
     letters = DeadLetters(tmp_path / "dead.jsonl")
     one = DeadLetter("activity", "1", "too long", "{}")
@@ -278,3 +270,28 @@ def test_a_missing_table_is_told_and_loses_nothing(database: Any, tmp_path: Path
     Flusher([spool], sink, DeadLetters(tmp_path / "dead.jsonl")).flush()
     assert len(sink.activities_after(0, 10)) == 1
     sink.close()
+
+
+FAR = b'{"event_id":"a","event_type":"like","user_id":1,"timestamp":"0001-01-01T00:00:00+23:59"}'
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "reason"),
+    [
+        (Kind.ACTIVITY, b"[]", "an event is a JSON object"),
+        (Kind.ACTIVITY, FAR, "date value out of range"),
+        (Kind.ACTIVITY, b'{"event_id":"a"}', "'timestamp' is missing"),
+        (Kind.DECISION, b"{}", "'feed_id' is missing"),
+        (Kind.DECISION, b"null", "object is not subscriptable"),
+    ],
+)
+def test_what_cannot_be_read_is_kept_with_its_reason_and_stops_no_flush(
+    make: Make, tmp_path: Path, kind: Kind, body: bytes, reason: str
+) -> None:
+    push(make(), Record(kind, uuid(1), 7, body), Record.of_event(event(2)))
+    report = flusher(make(), tmp_path).flush()
+    [letter] = DeadLetters(tmp_path / "dead.jsonl").letters()
+    assert (report.written, report.refused, report.problems) == (1, 1, [])
+    assert letter.body == body.decode()
+    assert letter.reason.startswith("unreadable: ")
+    assert reason in letter.reason

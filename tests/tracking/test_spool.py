@@ -119,3 +119,15 @@ def test_a_record_after_the_folder_was_deleted_is_kept_in_a_new_one(tmp_path: Pa
 
     asyncio.run(story())
     assert drained(Spool(tmp_path / "spool")) == [uuid(2)]
+
+
+def test_an_offset_that_a_power_cut_emptied_only_repeats(tmp_path: Path) -> None:
+    push(Spool(tmp_path), 1, 2)
+    spool = Spool(tmp_path)
+    batch = spool.take(1)
+    assert batch
+    spool.acknowledge(batch)
+    [offset] = tmp_path.glob("*.offset")
+    offset.write_text("")
+    push(Spool(tmp_path), 3)
+    assert drained(Spool(tmp_path)) == [uuid(1), uuid(2), uuid(3)]
