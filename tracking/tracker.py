@@ -76,14 +76,13 @@ class Tracker:
             _, durability = await self._push(records, durable=False)
         except (BufferUnavailableError, BufferFullError):
             durability = ""
-        if durability != self._buffer.durability:
-            degraded.append(BUFFER)
-        try:
-            await remembered
-        except LedgerUnavailableError as error:
-            self._problem(LEDGER, error)
-            degraded.append(LEDGER)
-        return degraded
+        finally:  # whatever stopped the push, what began is waited for
+            try:
+                await remembered
+            except LedgerUnavailableError as error:
+                self._problem(LEDGER, error)
+                degraded.append(LEDGER)
+        return degraded if durability == self._buffer.durability else [BUFFER, *degraded]
 
     async def seen(self, user_id: int, session_id: str) -> tuple[Seen, list[str]]:
         """What the session was served and the viewer watched and hid; when the ledger is away nothing, and its name."""

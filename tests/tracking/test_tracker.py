@@ -1,6 +1,7 @@
 """The façade over real parts: the spool and the local ledger, and a real Redis that goes away."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from tracking.buffer import Buffer, BufferFullError
 from tracking.dead_letters import DeadLetters
 from tracking.flush import Flusher
 from tracking.learner import Learner
+from tracking.ledger import LedgerUnavailableError
 from tracking.local_ledger import LocalLedger
 from tracking.mysql_sink import MySQLSink
 from tracking.redis_buffer import RedisBuffer
@@ -174,3 +176,26 @@ def test_a_full_disk_is_said_for_events_and_only_noted_for_feeds(tmp_path: Path)
 
 def test_an_empty_call_is_answered(tmp_path: Path) -> None:
     assert tell(embedded(tmp_path), lambda tracker: tracker.accept([], NOON)) == Accepted(0, 0, (), "local")
+
+
+def test_what_stops_a_feeds_record_leaves_nothing_behind_that_nobody_waited_for(tmp_path: Path) -> None:
+    class Broken(Spool):
+        async def push(self, records: Any, *, durable: bool = True) -> Any:
+            raise ZeroDivisionError
+
+    class Away(LocalLedger):
+        def served(self, *feed: Any) -> Awaitable[None]:
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done.set_exception(LedgerUnavailableError("gone"))
+            return done
+
+    async def story(tracker: Tracker) -> list[Any]:
+        said: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+        with pytest.raises(ZeroDivisionError):
+            await serve(tracker, "f1", "AU:12")
+        gc.collect()
+        return said
+
+    buffer = Broken(tmp_path / "spool")
+    assert tell(Tracker(buffer=buffer, spool=buffer, ledger=Away(tmp_path / "sessions.sqlite")), story) == []
