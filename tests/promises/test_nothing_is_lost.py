@@ -12,7 +12,7 @@ import pytest
 from tests.support.nemesis import Nemesis, cluster
 from tests.support.writers import Writers
 
-SECONDS, PATIENCE = 45.0, 60.0
+SECONDS, PATIENCE = 60.0, 60.0
 
 
 @pytest.mark.timeout(300)
