@@ -3,7 +3,7 @@
 import io
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 import orjson
@@ -42,6 +42,9 @@ def dump(state: State) -> bytes:
 def load(path: Path) -> State:
     """The state in a file; its weights are the present ones. Raises StateFileError."""
     try:
+        with path.open("rb") as content:
+            if not is_zipfile(content):  # numpy would propose to read it as a pickle
+                raise ValueError("it is no file of a policy")
         with np.load(path, allow_pickle=False) as file:
             details = orjson.loads(file["details"].tobytes())
             if details["format"] != FORMAT or details["kinds"] != list(KINDS):

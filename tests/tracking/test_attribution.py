@@ -17,6 +17,7 @@ from tracking.policies import PolicyStore
 from tracking.rewards import KINDS, WEIGHTS
 from tracking.sqlite_sink import SqliteSink
 from tracking.state import State, bandits
+from tracking.state_file import StateFileError, load
 
 FEED = decision("f1", "VMP:1", "AU:2", "EXPLORE/NU:3", "FW:flow4", "NU:5")
 WATCH, LIKE = KINDS.index("watch"), KINDS.index("like")
@@ -212,6 +213,12 @@ def test_a_damaged_policy_falls_back_to_the_last_good_one_and_is_learnt_again(tm
     assert store_.load_current().version == good
     assert Learner(sink, tmp_path / "policies").learn().version == newer
     assert store_.load_current().version == newer
+
+
+def test_a_file_that_is_no_policy_is_told_so_without_a_proposal_to_trust_it(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("dear diary")
+    with pytest.raises(StateFileError, match="notes.txt cannot be used: it is no file of a policy"):
+        load(tmp_path / "notes.txt")
 
 
 def test_old_versions_are_pruned_and_the_live_one_stays(tmp_path: Path) -> None:
