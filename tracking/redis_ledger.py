@@ -55,26 +55,29 @@ for i = 1, #KEYS, 2 do
   local count, shown, unseen = tonumber(ARGV[at]), {}, tonumber(ARGV[2])
   local missing = count
   for j = at + 1, at + count do shown[ARGV[j]] = false end
-  for page = 0, 3 do
-    if missing == 0 or unseen <= 0 then break end
-    local from, most = page % 2 * 10, unseen
-    if from == 0 then most = math.min(10, unseen) end
-    for _, entry in ipairs(redis.pcall('LRANGE', KEYS[i + math.floor(page / 2)], from, from + most - 1)) do
-      local feed = string.match(entry, '^[%w-]+') or ''
-      unseen = unseen - 1
-      if missing > 4 then
-        left = left - 4 * #entry
-        for item in string.gmatch(entry, '"([^"]+)"') do
-          if shown[item] == false then shown[item], missing = feed, missing - 1 end
-        end
-      elseif missing > 0 then
-        left = left - #entry
-        for item, known in pairs(shown) do
-          if not known and string.find(entry, '"' .. item .. '"', 1, true) then
-            shown[item], missing = feed, missing - 1
+  for day = i, i + 1 do
+    local from, most = 0, 10
+    while missing > 0 and unseen > 0 and most > 0 do
+      most = math.min(most, unseen)
+      local entries = redis.pcall('LRANGE', KEYS[day], from, from + most - 1)
+      for _, entry in ipairs(entries) do
+        local feed = string.match(entry, '^[%w-]+') or ''
+        unseen = unseen - 1
+        if missing > 4 then
+          left = left - 4 * #entry
+          for item in string.gmatch(entry, '"([^"]+)"') do
+            if shown[item] == false then shown[item], missing = feed, missing - 1 end
+          end
+        elseif missing > 0 then
+          left = left - #entry
+          for item, known in pairs(shown) do
+            if not known and string.find(entry, '"' .. item .. '"', 1, true) then
+              shown[item], missing = feed, missing - 1
+            end
           end
         end
       end
+      if from == 0 and #entries == most then from, most = most, unseen else most = 0 end
     end
   end
   local feeds = {}
