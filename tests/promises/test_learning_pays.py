@@ -52,6 +52,8 @@ def test_with_the_bonuses_as_they_come_learning_pays_in_every_pool(contest: Call
     for pool in LEARNING_POOLS:
         assert trained[pool] > margins[pool] * found["untrained"][pool], pool
         assert trained[pool] >= 0.80 * found["oracle"][pool], pool
+        for baseline in ("item mean", "most popular"):
+            assert trained[pool] > found[baseline][pool], (pool, baseline)
     for baseline in ("item mean", "most popular"):
         assert trained["feed"] > 1.01 * found[baseline]["feed"], baseline
 
