@@ -112,7 +112,8 @@ def _embeddings(rows: Rows, known: Vocabulary, config: EngineConfig) -> Arrays:
     users = viewers.viewer_vectors(skills.bag_vectors(of_users, weights, vectors), taste, videos)
     return {
         "user_embedding": _padded(users),
-        "skill_vector": _padded(vectors),
+        # Where no skill is stated, a zero row: videos with fewer than `FIRST_SKILLS` point at row 0, with weight 0.
+        "skill_vector": _padded(vectors if len(vectors) else np.zeros((1, 0))),
         **_skill_weights(of_videos, weights, vectors),
     }
 

@@ -62,7 +62,7 @@ def towns(*columns: tuple[NDArray[np.int32], NDArray[np.int32]]) -> list[NDArray
     city of this name; with several, it stays a town of its own.
 
     >>> towns((np.array([0, 0, -1]), np.array([3, 4, 4])), (np.array([0, 1]), np.array([-1, -1])))
-    [array([1, 2, -1], dtype=int32), array([0, 3], dtype=int32)]
+    [array([ 2,  3, -1], dtype=int32), array([0, 1], dtype=int32)]
     """
     city = np.concatenate([pair[0] for pair in columns]).astype(np.int64)
     country = np.concatenate([pair[1] for pair in columns]).astype(np.int64)
