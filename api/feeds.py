@@ -74,7 +74,7 @@ class Served:
 
 def no_snapshot(runtime: Runtime) -> ProblemError:
     """503 until the first snapshot is there."""
-    detail = "There is no snapshot yet; the first one is being built. /health says how far it is"
+    detail = "There is no snapshot yet. /health says whether one is being built, and what stands in its way"
     return ProblemError(503, runtime.problem or detail, code="no_snapshot", retry_after=2)
 
 

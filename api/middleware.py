@@ -164,7 +164,8 @@ async def _discard(receive: Receive) -> None:
 class RateLimit:
     """429 for an address that sends more than `per_second` requests a second to this worker (token bucket).
 
-    The address is the connection's: behind a proxy, limit there. Whoever watches the service is never limited.
+    The address is the connection's, or what a proxy of FORWARDED_ALLOW_IPS says of it. Whoever watches the service is
+    never limited.
     """
 
     def __init__(self, application: Application, per_second: int) -> None:

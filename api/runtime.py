@@ -45,7 +45,7 @@ class Runtime:
         self.draining = self.warming = False
         self.generation, self.switched_at = 0, 0.0
         self.history: list[str] = []
-        self.problem = ""
+        self.problem = self._files_problem = ""
         self.as_of: datetime | None = None
         self._pointers: tuple[str | None, str | None] = (None, None)
         self._refused: tuple[str | None, str | None] | None = None
@@ -104,8 +104,11 @@ class Runtime:
                     last_beat = time.monotonic()
                     self._beat()
                     self._end_without_parent()
+                self._files_problem = ""
             except OSError as error:
-                logger.error("DATA_DIR: the worker cannot use its files: %s", error)
+                if not self._files_problem:  # once, not every second while it lasts
+                    logger.error("DATA_DIR: the worker cannot use its files: %s", error)
+                self._files_problem = str(error)
                 await asyncio.sleep(BEAT_SECONDS)
             except Exception:
                 logger.exception("the worker could not look for a new snapshot or policy")

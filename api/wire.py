@@ -140,9 +140,11 @@ class WorkerState(BaseModel):
     """What one worker serves."""
 
     pid: int
+    host: str = Field(description="the machine it runs on")
     generation: int = Field(description="grows by one with every switch of this worker")
     snapshot_id: str | None
     policy_version: str | None
+    switched_at: float = Field(description="when it began to serve this snapshot, in seconds since 1970; 0 before")
 
 
 class ReloadState(BaseModel):
