@@ -46,10 +46,10 @@ class CompiledDrafter:
 
 
 class _Desk:
-    """A sheet and the room of one draft at a time."""
+    """The room of one draft at a time. Its sheet is borrowed, so that the plain way can use the same one."""
 
     def __init__(self, kernel: CompiledKernel, standing: Standing) -> None:
-        self._c_world, self._sheet = kernel.c_world, kernel.blank_sheet()
+        self._kernel = kernel
         self._kept: list[Any] = []
         self._feed = ffi.new("tf_feed *")
         feed, flows = self._feed, kernel.world.flows
@@ -79,7 +79,9 @@ class _Desk:
             refusal.flow, refusal.flag, refusal.count, refusal.rows = one.flow, one.flag, len(one.rows), rows
             kept.append(rows)
         feed.item, feed.features = item, numbers
-        filled = lib.tf_draft(self._c_world, self._sheet.c_scratch, feed)
+        sheet = self._kernel.blank_sheet()
+        filled = lib.tf_draft(self._kernel.c_world, sheet.c_scratch, feed)
+        self._kernel.free.append(sheet)
         return Drafted(slate, features) if filled == size else None
 
     def _set_up(self, pool: Any, c_table: Any, source: Source) -> None:
