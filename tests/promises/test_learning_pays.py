@@ -59,11 +59,11 @@ def test_with_the_bonuses_as_they_come_learning_pays_in_every_pool(contest: Call
 
 
 @pytest.mark.timeout(300)
-def test_without_the_bonuses_the_bandits_alone_earn_half_as_much_again(
+def test_without_the_bonuses_the_bandits_alone_earn_more_than_half_as_much_again(
     contest: Callable[[EngineConfig], Results],
 ) -> None:
     found = contest(replace(EngineConfig(), **dict.fromkeys(BONUSES, 0.0)))
-    trained, margins = found["trained"], {"VMP": 1.5, "AU": 1.5, "NU": 1.3}
+    trained, margins = found["trained"], {"VMP": 1.6, "AU": 1.7, "NU": 1.5}
     for pool in LEARNING_POOLS:
         assert trained[pool] > margins[pool] * found["untrained"][pool], pool
         assert trained[pool] > found["item mean"][pool], pool
