@@ -37,9 +37,13 @@ MOST = {"watched": MOST_WATCHED, "hidden": MOST_HIDDEN}
 # Many events are one command, because a pipeline of hundreds costs the client several times what it costs Redis.
 # KEYS: marks of viewers. ARGV: their time to live in seconds, then per key the time, the item, how many are kept.
 MARK = Script("""
+local most = {}
 for i, key in ipairs(KEYS) do
   redis.call('ZADD', key, ARGV[3 * i - 1], ARGV[3 * i])
-  redis.call('ZREMRANGEBYRANK', key, 0, -ARGV[3 * i + 1] - 1)
+  most[key] = ARGV[3 * i + 1]
+end
+for key, kept in pairs(most) do
+  redis.call('ZREMRANGEBYRANK', key, 0, -kept - 1)
   redis.call('EXPIRE', key, ARGV[1])
 end
 return 0

@@ -10,21 +10,20 @@ its memory is full, so a full Redis can still be emptied.
 PUSH = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
-local duplicates, activities, decisions, bytes = {}, 0, 0, 0
+local duplicates, touched, activities, decisions, bytes = {}, {}, 0, 0, 0
 for i = 3, #KEYS do
   local id, body = ARGV[2 * i - 3], ARGV[2 * i - 2]
   if id ~= '' and not redis.call('SET', 'recent_event:' .. id, '1', 'NX', 'PX', ARGV[2]) then
     duplicates[#duplicates + 1] = i - 3
   else
     redis.call('RPUSH', KEYS[i], body)
-    if id ~= '' then
-      redis.call('PEXPIRE', KEYS[i], ARGV[1])
-      activities = activities + 1
-    else
-      decisions = decisions + 1
-    end
+    if id ~= '' then activities = activities + 1 else decisions = decisions + 1 end
     bytes = bytes + #body
-    redis.call('ZADD', KEYS[1], 'NX', now, KEYS[i])
+    if not touched[KEYS[i]] then
+      if id ~= '' then redis.call('PEXPIRE', KEYS[i], ARGV[1]) end
+      redis.call('ZADD', KEYS[1], 'NX', now, KEYS[i])
+      touched[KEYS[i]] = true
+    end
   end
 end
 if activities > 0 then redis.call('HINCRBY', KEYS[2], 'activities', activities) end

@@ -9,7 +9,7 @@ import pytest
 
 from engine.feed_types import NOTHING_SEEN
 from tests.tracking.worlds import event, feed, uuid
-from tracking.ledger import Ledger
+from tracking.ledger import MOST_WATCHED, Ledger
 from tracking.local_ledger import LocalLedger
 from tracking.redis_client import RedisConfig
 from tracking.redis_ledger import RedisLedger
@@ -113,3 +113,12 @@ def test_a_session_of_hundreds_of_short_pages_forgets_none_of_them(tell: Tell) -
         return await ledger.read(7, "7:1")
 
     assert tell(scroll).served_videos == tuple(range(1, 151))
+
+
+def test_the_latest_thousand_watched_items_of_a_viewer_are_kept(tell: Tell) -> None:
+    acts = [event(n, video_id=n) for n in range(1, MOST_WATCHED + 6)]
+    tell(lambda ledger: ledger.acted([*acts, event(9000, "hide", video_id=3), event(9001, user_id=8, video_id=3)]))
+    seen = tell(lambda ledger: ledger.read(7, "7:1"))
+    assert set(seen.watched_videos) == set(range(6, MOST_WATCHED + 6))
+    assert seen.hidden_videos == (3,)
+    assert tell(lambda ledger: ledger.read(8, "8:1")).watched_videos == (3,)
