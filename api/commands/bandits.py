@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.commands.common import CommandError, Json, say, say_json, say_table, settings
+from api.commands.common import CommandError, Json, say, say_json, say_table, settings, usage
 from api.commands.database import opened
 from api.services import half_lives
 from api.settings import ServiceSettings
@@ -117,12 +117,6 @@ def summary(found: PolicyStore, state: State) -> dict[str, Any]:
         "watermark": {"activity_log": state.activity_row, "feed_log": state.feed_row},
         "since": {"activity_log": state.since_activity, "feed_log": state.since_feed},
     }
-
-
-def usage(message: str) -> typer.Exit:
-    """A wrong call: the message on stderr, exit code 2."""
-    typer.echo(f"talentfeed: {message}", err=True)
-    return typer.Exit(2)
 
 
 def _rows(pools: list[PoolReport]) -> list[tuple[str, ...]]:

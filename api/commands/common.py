@@ -25,6 +25,12 @@ def settings() -> ServiceSettings:
     return read
 
 
+def usage(message: str) -> typer.Exit:
+    """A wrong call: the message on stderr, exit code 2."""
+    typer.echo(f"talentfeed: {message}", err=True)
+    return typer.Exit(2)
+
+
 def say(text: str) -> None:
     """A line on stdout."""
     sys.stdout.write(text + "\n")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from api import pipeline
-from api.commands.common import CommandError, Json, say, say_json, say_table, settings
+from api.commands.common import CommandError, Json, say, say_json, say_table, settings, usage
 from api.commands.database import opened
 from tracking.dead_letters import DeadLetter, DeadLetters
 from tracking.flush import retry as write_again
@@ -59,10 +59,10 @@ def drop_letters(
     """Forget them for good: name them, or --all; needs --yes."""
     found = pipeline.dead_letters(settings())
     if bool(names) == every:
-        raise CommandError("say which: names of letters, or --all")
+        raise usage("say which: names of letters, or --all")
     letters = _chosen(found, names)
     if not yes:
-        raise CommandError(f"{len(letters)} letters would be gone for good: add --yes")
+        raise usage(f"{len(letters)} letters would be gone for good: add --yes")
     dropped = found.remove({letter.name for letter in letters})
     say_json({"ok": True, "dropped": dropped}) if json else say(f"{dropped} dropped")
 

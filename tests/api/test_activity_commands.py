@@ -48,7 +48,7 @@ def test_dead_letters_are_listed_retried_and_dropped(tmp_path: Path) -> None:
     assert (answer["stored"], list(answer["refused"])) == (1, [letters[1].name])
     assert stored(tmp_path) == 1
     refused = command("dead-letters", "drop", letters[1].name, **words)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "--yes" in refused.stderr
     assert command("dead-letters", "retry", "abc", **words).stderr == "talentfeed: there is no dead letter abc\n"
     assert command("dead-letters", "drop", letters[1].name, "--yes", **words).stdout == "1 dropped\n"
