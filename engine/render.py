@@ -41,6 +41,8 @@ class Renderer:
 def item_names(slate: NDArray[Any]) -> bytes:
     """The items of a slate as a JSON array of `"video:12"`, `"flow:3"`.
 
+    >>> import numpy as np
+    >>> from engine.feed_types import SLATE
     >>> item_names(np.array([(12, 0, 0, 0, 0, 0, 0, 0, 0), (3, 0, 0, 0, 0, 1, 0, 0, 0)], dtype=SLATE))
     b'["video:12","flow:3"]'
     """
