@@ -1,20 +1,22 @@
 """Servers for the tests of HTTP: one for the whole session, and fresh ones that begin with its snapshot."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.api.server import Server
+from tests.support.prebuilt import Furnish
 
 MakeServer = Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, furnish: Furnish) -> Iterator[Server]:
     """A running embedded service. Tests that change what it serves or stop it take `make_server`."""
-    running = Server(tmp_path_factory.mktemp("service")).start()
+    running = Server(tmp_path_factory.mktemp("service"))
+    furnish(running.data_dir)
+    running.start()
     try:
         running.wait_until()
         yield running
@@ -23,15 +25,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def make_server(server: Server, tmp_path: Path) -> Iterator[MakeServer]:
+def make_server(furnish: Furnish, tmp_path: Path) -> Iterator[MakeServer]:
     """Makes services (not started) that find a snapshot on disk, unless `bare=True`."""
     made: list[Server] = []
 
     def make(*, bare: bool = False, **settings: str) -> Server:
         fresh = Server(tmp_path / f"service{len(made)}", **settings)
         if not bare:
-            shutil.copytree(server.data_dir / "snapshots", fresh.data_dir / "snapshots")
-            shutil.copy(server.data_dir / "catalogue.sqlite", fresh.data_dir)
+            furnish(fresh.data_dir)
         made.append(fresh)
         return fresh
 

@@ -82,7 +82,7 @@ def assert_same(one: Tables, other: Tables) -> None:
         assert arrays[name].tobytes() == array.tobytes(), name
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(loads())
 def test_loads_of_new_rows_give_what_one_load_of_all_rows_gives(
     made: list[tuple[datetime, Mapping[str, list[Row]]]],
@@ -96,7 +96,7 @@ def test_loads_of_new_rows_give_what_one_load_of_all_rows_gives(
         assert_same(tables, clean(loaded(moment, {**rows, **read}, {})))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(ACTS, min_size=10, max_size=40))
 def test_of_acts_that_say_the_same_the_latest_stands_for_all(rows: list[Row]) -> None:
     acts = [row for row in rows if row["rating"] not in (9, "good") and row["user_id"] > 0 and row["video_id"]]

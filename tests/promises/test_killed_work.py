@@ -10,6 +10,7 @@ import pytest
 from api.reloads import FINISHED
 from data.snapshot import SnapshotStore
 from tests.api.server import Server
+from tests.support.prebuilt import Furnish
 from tests.support.waiting import eventually
 
 POINTER = "the pointer has moved"
@@ -17,9 +18,11 @@ MOMENTS = ["starting", "loading", "building", POINTER]
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Server]:
+def running(tmp_path: Path, furnish: Furnish) -> Iterator[Server]:
     """A ready service."""
-    server = Server(tmp_path / "service", RELOAD_EVERY="0").start()
+    server = Server(tmp_path / "service", RELOAD_EVERY="0")
+    furnish(server.data_dir)
+    server.start()
     try:
         server.wait_until()
         yield server

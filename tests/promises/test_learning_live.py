@@ -18,7 +18,8 @@ import pytest
 
 from api.heartbeats import Heartbeats
 from tests.api.server import PATIENCE, Server, command
-from tests.promises.test_roles import eventually
+from tests.support.prebuilt import Furnish
+from tests.support.waiting import eventually
 from tests.tracking.logs import difference, folded, state_in
 from tracking.policies import PolicyStore
 from tracking.sqlite_sink import SqliteSink
@@ -27,9 +28,11 @@ LIVE_SECONDS, TRIES, KILLS = 2.0, 5, 6
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(tmp_path: Path, furnish: Furnish) -> Iterator[Server]:
     """An embedded service with two workers that flushes at once."""
-    running = Server(tmp_path / "service", WORKERS="2", RELOAD_EVERY="0", FLUSH_COUNT="1").start()
+    running = Server(tmp_path / "service", WORKERS="2", RELOAD_EVERY="0", FLUSH_COUNT="1")
+    furnish(running.data_dir)
+    running.start()
     try:
         running.wait_until()
         eventually(lambda: len(running.pids("serve")) == 2 and len(running.pids("work")) == 1)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.api.server import PATIENCE, ROOT, Server
 from tests.support.load import Load
+from tests.support.prebuilt import Furnish
 from tests.support.waiting import eventually
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:api.gunicorn_settings", "api.app:create()"]
@@ -19,9 +20,11 @@ RATE = 50.0
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Server]:
+def running(tmp_path: Path, furnish: Furnish) -> Iterator[Server]:
     """A service with two workers, ready."""
-    server = Server(tmp_path / "service", WORKERS="2", RELOAD_EVERY="0").start()
+    server = Server(tmp_path / "service", WORKERS="2", RELOAD_EVERY="0")
+    furnish(server.data_dir)
+    server.start()
     try:
         server.wait_until()
         eventually(lambda: ready(server) == 2 and len(server.pids("work")) == 1)

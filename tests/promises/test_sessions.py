@@ -1,7 +1,6 @@
 """Six pages of one session, whichever worker answers: nothing comes twice, and what was hidden stays away."""
 
 import os
-import shutil
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -13,29 +12,18 @@ import httpx
 import pytest
 
 from tests.api.server import Server
-from tests.promises.test_roles import eventually
+from tests.support.prebuilt import Furnish
 from tests.support.servers import Redis
+from tests.support.waiting import eventually
 
 PAGES, WINDOW, VIEWER = 6, 12, 7
 Page = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A DATA_DIR with a snapshot of the embedded catalogue."""
-    server = Server(tmp_path_factory.mktemp("made")).start()
-    try:
-        server.wait_until()
-    finally:
-        server.kill()
-    return server.data_dir
-
-
-def started(made: Path, folder: Path, **settings: str) -> Server:
-    """A service with two workers that begins with the snapshot in `made`."""
+def started(furnish: Furnish, folder: Path, **settings: str) -> Server:
+    """A service with two workers that begins with a snapshot."""
     server = Server(folder, WORKERS="2", RELOAD_EVERY="0", **settings)
-    shutil.copytree(made / "snapshots", server.data_dir / "snapshots")
-    shutil.copy(made / "catalogue.sqlite", server.data_dir)
+    furnish(server.data_dir)
     server.start()
     try:
         server.wait_until()
@@ -111,10 +99,10 @@ def told(pages: list[Page]) -> list[str]:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("kept", ["locally", "in redis"])
 def test_six_pages_with_acts_between_them_answered_by_two_workers_in_turn(
-    made: Path, tmp_path: Path, kept: str, request: pytest.FixtureRequest
+    furnish: Furnish, tmp_path: Path, kept: str, request: pytest.FixtureRequest
 ) -> None:
     settings = with_redis(request.getfixturevalue("redis_server")) if kept == "in redis" else {}
-    server = started(made, tmp_path / "service", **settings)
+    server = started(furnish, tmp_path / "service", **settings)
     pages, hidden, session = list[Page](), set[str](), None
     try:
         with by_turns(server) as turn:
@@ -138,9 +126,9 @@ def test_six_pages_with_acts_between_them_answered_by_two_workers_in_turn(
 
 @pytest.mark.timeout(180)
 def test_with_redis_stopped_in_the_middle_pages_say_so_and_each_is_clean_by_itself(
-    made: Path, tmp_path: Path, redis_server: Redis
+    furnish: Furnish, tmp_path: Path, redis_server: Redis
 ) -> None:
-    server = started(made, tmp_path / "service", **with_redis(redis_server))
+    server = started(furnish, tmp_path / "service", **with_redis(redis_server))
     try:
         pages = [ask(server, "/v1/feed", {"user_id": VIEWER, "session_id": "7:1", "seed": seed}) for seed in range(3)]
         hidden = act(server, pages[-1])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.api.server import ROOT, Server, command
+from tests.support.prebuilt import Furnish
 from tests.support.processes import family
 from tests.support.waiting import eventually
 
@@ -20,10 +21,11 @@ WORKING, FIRST, SECOND = "working.example", "first.example", "second.example"
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def machine(tmp_path: Path, furnish: Furnish) -> Iterator[Callable[..., Server]]:
     """Starts `talentfeed serve` under a host name; all share one DATA_DIR."""
     (tmp_path / "sitecustomize.py").write_text(NAMED)
     started: list[Server] = []
+    furnish(tmp_path / "shared")
 
     def start(name: str, role: str) -> Server:
         fresh = Server(tmp_path / name, WORKERS="2", RELOAD_EVERY="0", MACHINE=name)
@@ -100,6 +102,7 @@ def test_each_machine_tells_its_own_requests_and_the_work_of_all(machine: Callab
     second.feed(user_id=1)
     assert requests(first) == 3
     assert requests(second) == 1
+    assert first.http.post("/v1/admin/reload?wait=true", headers=first.admin).status_code == 200
     for one in (first, second):
         eventually(lambda one=one: 'talentfeed_builds_total{outcome="published"} 1.0' in one.http.get("/metrics").text)
     assert json.loads(second.http.get("/health").content)["work"]["host"] == WORKING

@@ -30,7 +30,7 @@ from tracking.policies import PolicyStore
 from tracking.rewards import LIKE, WEIGHTS
 from tracking.sqlite_sink import SqliteSink
 
-DAYS, FEEDS, VIEWERS, BATCH = 3, 2500, 800, 100
+DAYS, FEEDS, VIEWERS, BATCH = 3, 2000, 800, 100
 Lesson = tuple[Decision, list[Event]]
 Values = Callable[[str], np.ndarray]
 
