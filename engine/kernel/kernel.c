@@ -82,6 +82,9 @@ static void skill_dots(const tf_world *world, const tf_viewer *viewer, float *re
     }
 }
 
+/* -1 never equals: an unknown place of the viewer is replaced by a code that no video has. */
+static inline int32_t known_place(int32_t code) { return code < 0 ? -2 : code; }
+
 static inline float clipped(float x) { return x < 0.0f ? 0.0f : (x > 1.0f ? 1.0f : x); }
 
 /* A video's vector is a weighted sum of its skills' vectors, so its cosine is the weighted sum of theirs: a few
@@ -188,27 +191,38 @@ int32_t tf_mark(uint8_t *flags, const int32_t *rows, int32_t count, uint8_t flag
 }
 
 
-/* The pair features of `count` videos: rows[0..], or from, from + 1, ... where rows is NULL. */
+/* The pair features of these videos. */
 EVERY_WIDTH
 static void pair_block(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, const int32_t *rows,
-                       int32_t from, int32_t count, float (*restrict d)[BLOCK]) {
-    int32_t own[BLOCK];
-    if (!rows) {
-        for (int32_t i = 0; i < count; i++) own[i] = from + i;
-        rows = own;
-    }
+                       int32_t count, float (*restrict d)[BLOCK]) {
     const float *restrict similarity = scratch->similarity, *restrict match = scratch->match;
     const float *restrict social = scratch->social;
     const int32_t *restrict city = world->city, *restrict country = world->country;
-    /* -1 never equals: an unknown place of the viewer is replaced by a code that no video has. */
-    int32_t my_city = viewer->city < 0 ? -2 : viewer->city, my_country = viewer->country < 0 ? -2 : viewer->country;
-    uint32_t key_a = viewer->key_a, key_b = viewer->key_b;
+    const int32_t my_city = known_place(viewer->city), my_country = known_place(viewer->country);
+    const uint32_t key_a = viewer->key_a, key_b = viewer->key_b;
     for (int32_t i = 0; i < count; i++) d[0][i] = similarity[rows[i]];
     for (int32_t i = 0; i < count; i++) d[1][i] = clipped(match[rows[i]]);
     for (int32_t i = 0; i < count; i++)
         d[2][i] = city[rows[i]] == my_city ? 1.0f : (country[rows[i]] == my_country ? 0.5f : 0.0f);
     for (int32_t i = 0; i < count; i++) d[3][i] = clipped(social[rows[i]]);
     for (int32_t i = 0; i < count; i++) d[4][i] = uniform((uint32_t)rows[i], key_a, key_b);
+}
+
+/* The same of the videos from, from + 1, ...: side by side in memory. */
+EVERY_WIDTH
+static void pair_stretch(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, int32_t from,
+                         int32_t count, float (*restrict d)[BLOCK]) {
+    const float *restrict similarity = scratch->similarity + from, *restrict match = scratch->match + from;
+    const float *restrict social = scratch->social + from;
+    const int32_t *restrict city = world->city + from, *restrict country = world->country + from;
+    const int32_t my_city = known_place(viewer->city), my_country = known_place(viewer->country);
+    const uint32_t key_a = viewer->key_a, key_b = viewer->key_b;
+    for (int32_t i = 0; i < count; i++) d[0][i] = similarity[i];
+    for (int32_t i = 0; i < count; i++) d[1][i] = clipped(match[i]);
+    for (int32_t i = 0; i < count; i++)
+        d[2][i] = city[i] == my_city ? 1.0f : (country[i] == my_country ? 0.5f : 0.0f);
+    for (int32_t i = 0; i < count; i++) d[3][i] = clipped(social[i]);
+    for (int32_t i = 0; i < count; i++) d[4][i] = uniform((uint32_t)(from + i), key_a, key_b);
 }
 
 /* The scores of `count` entries: at[0..], or from, from + 1, ... where at is NULL. */
@@ -333,15 +347,32 @@ static void cut(tf_list *best) {
     best->threshold = score_of(list[best->k - 1].key);
 }
 
-/* Appends those of the scored rows that may still be among the k best, and makes room for the next block. */
-static void gather_block(tf_list *best, const float *score, const int32_t *rows, int32_t count, uint32_t tie_key) {
-    entry *list = (entry *)best->room + best->length;
-    int32_t found = 0;
-    for (int32_t i = 0; i < count; i++) { /* no branch: which rows pass is hard to foresee */
-        list[found].key = order_key(score[i], (uint32_t)rows[i], tie_key);
-        list[found].row = rows[i];
-        found += score[i] >= best->threshold;
+/* Which of the scores reach the threshold. No branch: it is hard to foresee. */
+EVERY_WIDTH
+static int32_t passing_entries(const float *restrict score, float threshold, int32_t count, int32_t *restrict passing) {
+    int32_t any = 0, found = 0;
+    for (int32_t i = 0; i < count; i++) any += score[i] >= threshold;
+    if (!any) return 0;
+    for (int32_t i = 0; i < count; i++) {
+        passing[found] = i;
+        found += score[i] >= threshold;
     }
+    return found;
+}
+
+/* Appends those of the scored rows (rows[0..], or from, from + 1, ... where rows is NULL) that may still
+   be among the k best, and makes room for the next block. */
+static void gather_block(tf_list *best, const float *score, const int32_t *rows, int32_t from, int32_t count,
+                         uint32_t tie_key) {
+    entry *list = (entry *)best->room + best->length;
+    int32_t passing[BLOCK];
+    const int32_t found = passing_entries(score, best->threshold, count, passing);
+    for (int32_t i = 0; i < found; i++) {
+        int32_t row = rows ? rows[passing[i]] : from + passing[i];
+        list[i].key = order_key(score[passing[i]], (uint32_t)row, tie_key);
+        list[i].row = row;
+    }
+    if (!found) return;
     int32_t before = best->length;
     best->length += found;
     if (best->length < best->k) return;
@@ -362,9 +393,9 @@ static void gather_block(tf_list *best, const float *score, const int32_t *rows,
 static void take(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, tf_list *best,
                  const int32_t *at, const int32_t *rows, int32_t count) {
     float d[PAIRS][BLOCK], score[BLOCK];
-    pair_block(world, viewer, scratch, rows, 0, count, d);
+    pair_block(world, viewer, scratch, rows, count, d);
     score_block(best->table, at, 0, count, d, score);
-    gather_block(best, score, rows, count, viewer->tie_key);
+    gather_block(best, score, rows, 0, count, viewer->tie_key);
 }
 
 /* A table in the order of its peaks: it ends where no peak reaches the k-th best score. */
@@ -407,13 +438,24 @@ static int32_t promising(const tf_table *table, const tf_scratch *scratch, uint8
     return found;
 }
 
+/* Scores a whole stretch: where most entries may win, stepping over the others costs more than they do. */
+static void take_stretch(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask,
+                         tf_list *best, int32_t from, int32_t count) {
+    float d[PAIRS][BLOCK], score[BLOCK];
+    pair_stretch(world, viewer, scratch, from, count, d);
+    score_block(best->table, NULL, from, count, d, score);
+    for (int32_t i = 0; i < count; i++) score[i] = scratch->flags[from + i] & mask ? -INFINITY : score[i];
+    gather_block(best, score, NULL, from, count, viewer->tie_key);
+}
+
 static void rank_natural(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask,
                          tf_list *best) {
     int32_t at[BLOCK];
     for (int32_t from = 0; from < world->videos; from += BLOCK) {
         int32_t count = world->videos - from < BLOCK ? world->videos - from : BLOCK;
         int32_t found = promising(best->table, scratch, mask, best->threshold, from, count, at);
-        if (found) take(world, viewer, scratch, best, at, at, found);
+        if (found > count / 4) take_stretch(world, viewer, scratch, mask, best, from, count);
+        else if (found) take(world, viewer, scratch, best, at, at, found);
     }
 }
 
@@ -477,7 +519,7 @@ void tf_pair_features(const tf_world *world, const tf_viewer *viewer, const tf_s
                       int32_t count, float *features) {
     float d[PAIRS][BLOCK];
     for (int32_t i = 0; i < count; i++) {
-        pair_block(world, viewer, scratch, rows + i, 0, 1, d);
+        pair_block(world, viewer, scratch, rows + i, 1, d);
         for (int p = 0; p < PAIRS; p++) features[i * PAIRS + p] = d[p][0];
     }
 }
