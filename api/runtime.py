@@ -11,11 +11,12 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
-from api import heap, metrics, services
+from api import heap, metrics, priority, services
 from api.heartbeats import Heartbeats
 from api.reloads import Reloads
 from api.score_tables import ScoreTables
@@ -53,6 +54,7 @@ class Runtime:
         self._world: World | None = None
         self._started = time.time()
         self._parent = os.getppid()
+        self._behind = ThreadPoolExecutor(1, thread_name_prefix="swap", initializer=priority.lower_thread)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -120,7 +122,7 @@ class Runtime:
         if pointers == self._pointers or pointers[0] is None or (again and time.monotonic() < self._retry_at):
             return
         try:
-            await asyncio.to_thread(self._swap, pointers)
+            await asyncio.get_running_loop().run_in_executor(self._behind, self._swap, pointers)
             self._beat()
         except Exception as error:
             self._refuse(pointers, f"snapshot {pointers[0]} cannot be used: {error}", again)

@@ -57,6 +57,8 @@ async def serving(settings: ServiceSettings) -> AsyncIterator[Service]:
     from api.warmup import warm_up
     from tracking.policies import PolicyStore
 
+    # A thread that makes a new engine gives way to requests ten times sooner than Python's 5 ms.
+    sys.setswitchinterval(0.0005)
     runtime = Runtime(settings, snapshots(settings), PolicyStore(settings.data_dir / "policies"))
     tracking = tracker(settings)
     operations = Operations(runtime)
