@@ -6,7 +6,7 @@ import pytest
 
 from tests.api.conftest import MakeServer
 from tests.api.server import Server, command
-from tests.support.loads import filled
+from tests.support.loads import filled, staging_on
 from tests.support.servers import MariaDB, Redis
 from tests.support.waiting import eventually
 
@@ -16,12 +16,7 @@ def settings(own_mariadb: MariaDB, redis_server: Redis) -> dict[str, str]:
     database = own_mariadb.new_database()
     filled(database)
     return {
-        "ENVIRONMENT": "staging",
-        "MYSQL_HOST": database.host,
-        "MYSQL_PORT": str(database.port),
-        "MYSQL_USER": database.user,
-        "MYSQL_PASSWORD": database.password,
-        "MYSQL_DB": database.db,
+        **staging_on(database),
         "REDIS_HOST": redis_server.host,
         "REDIS_PORT": str(redis_server.port),
         "REDIS_BACKLOG_BYTES": "5000",

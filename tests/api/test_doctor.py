@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.server import command
-from tests.support.loads import filled
+from tests.support.loads import filled, staging_on
 from tests.support.servers import Database, Redis
 
 
@@ -15,12 +15,7 @@ def settings(database: Database, tmp_path: Path) -> dict[str, str]:
     """Staging's settings on a database with the small tables and the service's own two, without SSH and Redis."""
     filled(database)
     found = {
-        "ENVIRONMENT": "staging",
-        "MYSQL_HOST": database.host,
-        "MYSQL_PORT": str(database.port),
-        "MYSQL_USER": database.user,
-        "MYSQL_PASSWORD": database.password,
-        "MYSQL_DB": database.db,
+        **staging_on(database),
         "DATA_DIR": str(tmp_path / "var"),
         "LOG_DIR": str(tmp_path / "logs"),
         "CREDENTIALS_DIR": str(tmp_path),

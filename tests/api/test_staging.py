@@ -7,7 +7,7 @@ import pytest
 
 from tests.api.conftest import MakeServer
 from tests.api.server import Server, command
-from tests.support.loads import filled
+from tests.support.loads import filled, staging_on
 from tests.support.servers import Database, Redis, Sshd
 from tests.support.waiting import eventually
 
@@ -23,12 +23,7 @@ def settings(database: Database, redis_server: Redis, sshd: Sshd) -> dict[str, s
     """Staging's settings, with the small tables in the database."""
     filled(database)
     return {
-        "ENVIRONMENT": "staging",
-        "MYSQL_HOST": database.host,
-        "MYSQL_PORT": str(database.port),
-        "MYSQL_USER": database.user,
-        "MYSQL_PASSWORD": database.password,
-        "MYSQL_DB": database.db,
+        **staging_on(database),
         "REDIS_HOST": redis_server.host,
         "REDIS_PORT": str(redis_server.port),
         "SSH_HOST": sshd.host,

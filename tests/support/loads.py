@@ -69,3 +69,15 @@ def tunnelled(
     tunnel = Tunnel(replace(tunnel_config(sshd, config), **change), probe, probe_seconds).start()
     yield tunnel
     tunnel.close()
+
+
+def staging_on(database: Database) -> dict[str, str]:
+    """The settings of a staging service that reads this database, directly."""
+    return {
+        "ENVIRONMENT": "staging",
+        "MYSQL_HOST": database.host,
+        "MYSQL_PORT": str(database.port),
+        "MYSQL_USER": database.user,
+        "MYSQL_PASSWORD": database.password,
+        "MYSQL_DB": database.db,
+    }
