@@ -5,7 +5,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,15 @@ def locked(path: Path, seconds: float = math.inf) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def in_turn(path: Path, seconds: float) -> Iterator[None]:
+    """One process after another where that can be; who waited so long, or cannot use the file, goes on all the same."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(locked(path, seconds))
+        yield
 
 
 def _lock(descriptor: int, path: Path, seconds: float) -> None:

@@ -1,7 +1,6 @@
 """Letting a process run only on what the serving workers leave of the processors."""
 
 import os
-import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,13 +18,3 @@ def lower(pid: int) -> None:
         os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
     with suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(f"{NICENESS}\n", encoding="ascii")
-
-
-def lower_thread() -> None:
-    """Let the requests of all workers go before what this thread does.
-
-    All workers switch at the same moment; four of them on two cores made the 99th percentile 2.2 times as long as when
-    idle with `NICENESS`, and 1.9 times with three times that.
-    """
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 3 * NICENESS)

@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
-from api import heap, metrics, priority, services
-from api.heartbeats import Heartbeats
+from api import heap, metrics, services
+from api.files import in_turn
+from api.heartbeats import HOST, Heartbeats
 from api.reloads import Reloads
 from api.score_tables import ScoreTables
 from api.settings import ServiceSettings
@@ -30,6 +31,7 @@ from tracking.policies import PolicyStore
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS, BEAT_SECONDS = 0.25, 1.0
+TURN_SECONDS = 1.0  # of the two within which all have to switch
 RETRY_SECONDS = 30.0
 HISTORY = 8
 
@@ -54,7 +56,7 @@ class Runtime:
         self._world: World | None = None
         self._started = time.time()
         self._parent = os.getppid()
-        self._behind = ThreadPoolExecutor(1, thread_name_prefix="swap", initializer=priority.lower_thread)
+        self._behind = ThreadPoolExecutor(1, thread_name_prefix="swap")
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -122,7 +124,7 @@ class Runtime:
         if pointers == self._pointers or pointers[0] is None or (again and time.monotonic() < self._retry_at):
             return
         try:
-            await asyncio.get_running_loop().run_in_executor(self._behind, self._swap, pointers)
+            await asyncio.get_running_loop().run_in_executor(self._behind, self._swap_in_turn, pointers)
             self._beat()
         except Exception as error:
             self._refuse(pointers, f"snapshot {pointers[0]} cannot be used: {error}", again)
@@ -134,6 +136,12 @@ class Runtime:
         self._refused, self.problem, self._retry_at = pointers, problem, time.monotonic() + RETRY_SECONDS
         if not again:
             self.reloads.request("the current snapshot cannot be used")
+
+    def _swap_in_turn(self, pointers: tuple[str | None, str | None]) -> None:
+        """All workers of a machine see a pointer move at once; one after another, their requests hardly feel it."""
+        patience = TURN_SECONDS if self.engine else 0.0  # before its first engine it has no requests
+        with in_turn(self.settings.data_dir / "workers" / f".switching-{HOST}", patience):
+            self._swap(pointers)
 
     def _swap(self, pointers: tuple[str | None, str | None]) -> None:
         """Build the engine of these pointers and put it in use with one assignment."""

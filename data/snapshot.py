@@ -1,7 +1,7 @@
 """The folder of all snapshots and the one small file, `CURRENT`, that says which is served."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -72,9 +72,8 @@ class SnapshotStore:
         Raises `SnapshotError` when there is none at all, naming what was wrong with the current one.
         """
         wanted = self.current_id()
-        others = [info.id for info in self.list() if info.id != wanted]
         problem = f"{self.folder / POINTER} names no snapshot"
-        for identity in ([wanted] if wanted else []) + others:
+        for identity in self._wanted_first(wanted):
             try:
                 found = Snapshot.open(self.folder / identity)
             except SnapshotError as error:
@@ -85,6 +84,12 @@ class SnapshotStore:
                 logger.error("serving an older snapshot: id=%s instead of=%s", identity, wanted)
             return found
         raise SnapshotError(problem)
+
+    def _wanted_first(self, wanted: str | None) -> Iterator[str]:
+        """An id and then all others, the latest first; nobody looks for those without need."""
+        if wanted:
+            yield wanted
+        yield from (info.id for info in self.list() if info.id != wanted)
 
     def activate(self, identity: str) -> None:
         """Make a snapshot the current one after checking it whole; `SnapshotError` when it is unknown or damaged."""

@@ -10,13 +10,16 @@ It is written under another name, flushed to disk and renamed, so that a folder 
 
 import hashlib
 import json
+import math
+import mmap
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -54,10 +57,10 @@ class Snapshot:
         arrays = {}
         for name, entry in manifest["arrays"].items():
             file = path / f"{name}.npy"
-            with naming(file):
-                if file.stat().st_size != entry["bytes"] or (verify and _sha256_of(file) != entry["sha256"]):
+            with naming(file), file.open("rb", buffering=0) as stream:
+                if os.fstat(stream.fileno()).st_size != entry["bytes"] or (verify and _sum(stream) != entry["sha256"]):
                     raise SnapshotError(f"{file} is damaged: its size or checksum is not the manifest's")
-                arrays[name] = _mapped(file)
+                arrays[name] = _mapped(stream, entry["dtype"], entry["shape"], entry["bytes"])
         return cls(manifest["id"], path, MappingProxyType(manifest["details"]), MappingProxyType(arrays))
 
 
@@ -219,20 +222,21 @@ def _written(file: Path, flush: bool) -> Iterator[BinaryIO]:
             os.fsync(stream.fileno())
 
 
-def _sha256_of(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _sum(stream: FileIO) -> str:
+    return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _sum_line(manifest: bytes) -> bytes:
     return f"{hashlib.sha256(manifest).hexdigest()}  manifest.json\n".encode()
 
 
-def _mapped(file: Path) -> NDArray[Any]:
-    """The array of a file, mapped and read-only; an empty one, which no system maps, is read."""
-    try:
-        array = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
-    except ValueError:
-        array = np.asarray(np.load(file, allow_pickle=False))
-    array.flags.writeable = False
+def _mapped(stream: FileIO, dtype: str, shape: Sequence[int], size: int) -> NDArray[Any]:
+    """The array of a file of `size` bytes, mapped and read-only; an empty one, which no system maps, is made.
+
+    The manifest knows what the file's head says, and a worker opens some 80 files at each switch. The way of numpy,
+    which parses every head, takes twice as long, while requests wait for the interpreter.
+    """
+    kind, count = np.dtype(dtype), math.prod(shape)
+    content = mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ) if count else bytes(0)
+    array: NDArray[Any] = np.ndarray(tuple(shape), kind, content, size - count * kind.itemsize if count else 0)
     return array

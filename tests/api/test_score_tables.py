@@ -1,5 +1,6 @@
 """Score tables are computed once for all workers of a machine, and no trouble with their files costs a feed."""
 
+import mmap
 import os
 import shutil
 import subprocess
@@ -94,7 +95,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def is_mapped(array: "np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None") -> bool:
     """Whether the array lies in a file."""
     base: object = array
-    while base is not None and not isinstance(base, np.memmap):
+    while base is not None and not isinstance(base, mmap.mmap):
         base = getattr(base, "base", None)
     return base is not None
 
