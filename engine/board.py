@@ -7,12 +7,11 @@ from numpy.typing import NDArray
 
 from engine import randomness
 from engine.config import EngineConfig
-from engine.feed_types import FeedRequest
+from engine.feed_types import FeedRequest, Ids
 from engine.kernel.base import EVERY_FLAG, Floats, Kernel, Ranked, Rows, Viewer
 from engine.rules.base import Asked
 from engine.rules.creator_window import CreatorWindow
 from engine.rules.table import FLAGS, Rung, ladder, refusals
-from engine.world import World
 
 # A list is ranked this much deeper than one slot looks: for what earlier slots and the creators' window take away.
 SPARE_DEPTH = 64
@@ -46,14 +45,14 @@ class Board:
         self.rung: Rung = self.ladder[0]
         self.position = 0
         self.open_videos = kernel.world.videos
-        carried = carried_creators(kernel.world, config, request).tolist()
+        carried = kernel.world.creator_rows(carried_creators(config, request)).tolist()
         self.creator_window = CreatorWindow(self.sheet.creator_last, config.creator_window, carried)
         self.lists: dict[tuple[str, int], Ranked] = {}
         for refused in refusals(Asked.of(request, kernel.world)):
             if refused.flow:
-                self.flow_flags[refused.rows] |= np.uint8(refused.flag)
+                self.flow_flags[refused.found(self.world)] |= np.uint8(refused.flag)
             else:
-                self._refuse(refused.rows, refused.flag)
+                self._refuse(refused.found(self.world), refused.flag)
 
     def close(self) -> None:
         """Give the sheet back. Call once, whatever happened."""
@@ -132,7 +131,7 @@ class Board:
             self.open_videos -= self.sheet.mark(rows, flag)
 
 
-def carried_creators(world: World, config: EngineConfig, request: FeedRequest) -> Rows:
-    """Rows of the creators of the session's last items that the window reaches, oldest first; -1 for unknown ones."""
+def carried_creators(config: EngineConfig, request: FeedRequest) -> Ids:
+    """The creators of the session's last items that the window reaches, oldest first."""
     last = request.seen.last_creators
-    return world.creator_rows(last[max(0, len(last) + 1 - config.creator_window) :])
+    return last[max(0, len(last) + 1 - config.creator_window) :]

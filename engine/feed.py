@@ -79,7 +79,7 @@ def draft(kit: Kit, request: FeedRequest) -> Drafted | None:
             user=asked.user,
             slots=slot_codes(config.pattern, request.size),
             refused=refusals(asked),
-            carried=carried_creators(world, config, request),
+            carried=carried_creators(config, request),
         )
     )
 

@@ -28,6 +28,9 @@ SLATE = np.dtype(
 """A feed's positions as one array: the kernel fills it (`tf_item`) and reads it again to write JSON."""
 
 
+Ids = tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a viewer was served, watched and hid before this request.
@@ -36,13 +39,13 @@ class Seen:
     `last_creators` are the creators of the session's last items, oldest first (at most 95 are looked at).
     """
 
-    served_videos: tuple[int, ...] = ()
-    served_flows: tuple[int, ...] = ()
-    watched_videos: tuple[int, ...] = ()
-    watched_flows: tuple[int, ...] = ()
-    hidden_videos: tuple[int, ...] = ()
-    hidden_flows: tuple[int, ...] = ()
-    last_creators: tuple[int, ...] = ()
+    served_videos: Ids = ()
+    served_flows: Ids = ()
+    watched_videos: Ids = ()
+    watched_flows: Ids = ()
+    hidden_videos: Ids = ()
+    hidden_flows: Ids = ()
+    last_creators: Ids = ()
 
 
 NOTHING_SEEN = Seen()
@@ -55,8 +58,8 @@ class FeedRequest:
     user_id: int
     seed: int
     size: int = 24
-    excluded_videos: tuple[int, ...] = ()
-    excluded_flows: tuple[int, ...] = ()
+    excluded_videos: Ids = ()
+    excluded_flows: Ids = ()
     seen: Seen = field(default=NOTHING_SEEN)
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine import randomness
 from engine.bandit.score_table import Formula
+from engine.feed_types import Ids
 from engine.world import World
 
 Rows = NDArray[np.int32]
@@ -78,28 +79,34 @@ class Standing:
     flow_bonus: float
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Rows of videos or flows that a rule refuses, and its flag."""
+class Refused(NamedTuple):
+    """Videos or flows that a rule refuses, and its flag: by row, or by ids that the snapshot may not know."""
 
     flow: bool
     flag: int
-    rows: Rows
+    rows: Rows | None
+    ids: Ids = ()
+
+    def found(self, world: World) -> Rows:
+        """The rows, looked up where there are ids."""
+        if self.rows is not None:
+            return self.rows
+        return world.flow_rows(self.ids) if self.flow else world.video_rows(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A feed to fill while every rule holds.
 
-    `user` is a row or -1, `slots` are places in `POOL_NAMES`, `carried` the rows of the creators of the session's last
-    items, oldest first, -1 for unknown ones.
+    `user` is a row or -1, `slots` are places in `POOL_NAMES`, `carried` the ids of the creators of the session's last
+    items, oldest first.
     """
 
     seed: int
     user: int
     slots: bytes
     refused: Sequence[Refused]
-    carried: Rows
+    carried: Ids
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -154,6 +154,7 @@ def _c_world(world: World, social_like: float) -> Any:
     c_world = ffi.new("tf_world *")
     c_world.videos, c_world.social_like, c_world.more = world.videos, social_like, len(world.more_skill)
     c_world.skills, c_world.width = world.skill_vector.shape
+    c_world.creators = world.creators
     c_world.flows, c_world.video_column, c_world.pair_column = world.flows, VIDEO_COLUMNS, PAIR_COLUMNS
     columns = {
         "skill_vector": ("float", world.skill_vector),

@@ -237,11 +237,35 @@ static int32_t fill(const tf_world *world, const tf_viewer *viewer, tf_scratch *
     return feed->size;
 }
 
+/* The place of an id among `count` ascending ones, or -1. */
+static int32_t row_of(const int64_t *known, int32_t count, int64_t id) {
+    int32_t from = 0, left = count;
+    while (left > 0) {
+        int32_t half = left / 2, below = known[from + half] < id;
+        from = below ? from + half + 1 : from;
+        left = below ? left - half - 1 : half;
+    }
+    return from < count && known[from] == id ? from : -1;
+}
+
+/* Rows of those of the refusal's ids that the snapshot holds. */
+static void find_rows(const tf_world *world, const tf_feed *feed, tf_refusal *refusal) {
+    const int64_t *known = refusal->flow ? world->flow_id : world->video_id, *id = feed->id + refusal->first;
+    int32_t *rows = feed->found + refusal->first, found = 0;
+    for (int32_t i = 0; i < refusal->count; i++) {
+        rows[found] = row_of(known, refusal->flow ? world->flows : world->videos, id[i]);
+        found += rows[found] >= 0;
+    }
+    refusal->rows = rows;
+    refusal->count = found;
+}
+
 /* Everything that rules refuse before the first slot, and the creators of the session's last items. */
 static void gather(const tf_world *world, tf_scratch *scratch, tf_feed *feed) {
     feed->open_videos = world->videos;
     for (int32_t i = 0; i < feed->refusals; i++) {
-        const tf_refusal *refusal = &feed->refusal[i];
+        tf_refusal *refusal = &feed->refusal[i];
+        if (!refusal->rows) find_rows(world, feed, refusal);
         if (refusal->flow) {
             for (int32_t j = 0; j < refusal->count; j++) feed->flow_flags[refusal->rows[j]] |= (uint8_t)refusal->flag;
         } else {
@@ -249,8 +273,10 @@ static void gather(const tf_world *world, tf_scratch *scratch, tf_feed *feed) {
         }
     }
     feed->recent = 0;
-    for (int32_t i = 0; i < feed->carried; i++)
-        if (feed->carried_creator[i] >= 0) note(scratch, feed, feed->carried_creator[i], i - feed->carried);
+    for (int32_t i = 0; i < feed->carried; i++) {
+        int32_t creator = row_of(world->creator_id, world->creators, feed->id[feed->first_carried + i]);
+        if (creator >= 0) note(scratch, feed, creator, i - feed->carried);
+    }
     uint64_t state = random_bits(feed->seed, TF_TURN, 0);
     for (int32_t i = 0; i < feed->size; i++)
         feed->turned[i] = unit_interval(splitmix_finish(state + (uint64_t)i * GOLDEN)) < feed->explore_rate;

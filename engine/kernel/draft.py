@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,6 +59,7 @@ class _Desk:
         feed.flow_random, feed.flow_bonus = standing.flow_random, standing.flow_bonus
         feed.flow_flags, feed.flow_rows = self._room("uint8_t", flows), self._room("int32_t", flows)
         feed.flow_head, feed.flow_ceiling = self._room("double", flows), self._room("double", flows)
+        self._refusals, self._most_refusals, self._most_ids = ffi.NULL, 0, 0
         feed.pools = pools = ffi.new("tf_pool[]", len(standing.sources))
         self._kept.append(pools)
         for pool, name, source in zip(pools, POOL_NAMES, standing.sources, strict=True):
@@ -67,22 +69,41 @@ class _Desk:
     def draft(self, draft: Draft) -> Drafted | None:
         feed, size = self._feed, len(draft.slots)
         slate, features = np.zeros(size, dtype=SLATE), np.zeros((size, DIMENSIONS), dtype=np.float32)
-        carried, refused = ffi.from_buffer("int32_t[]", draft.carried), ffi.new("tf_refusal[]", len(draft.refused))
         slots, item = ffi.from_buffer("uint8_t[]", draft.slots), ffi.from_buffer("tf_item[]", slate)
         numbers = ffi.from_buffer("float[]", features)
         feed.seed, feed.user, feed.size, feed.slot = draft.seed, draft.user, size, slots
-        feed.carried, feed.carried_creator = len(draft.carried), carried
-        feed.refusals, feed.refusal = len(refused), refused
-        kept = []
-        for refusal, one in zip(refused, draft.refused, strict=True):
-            rows = ffi.from_buffer("int32_t[]", one.rows)
-            refusal.flow, refusal.flag, refusal.count, refusal.rows = one.flow, one.flag, len(one.rows), rows
-            kept.append(rows)
         feed.item, feed.features = item, numbers
+        kept = self._refuse(draft)
         sheet = self._kernel.blank_sheet()
         filled = lib.tf_draft(self._kernel.c_world, sheet.c_scratch, feed)
         self._kernel.free.append(sheet)
+        del kept
         return Drafted(slate, features) if filled == size else None
+
+    def _refuse(self, draft: Draft) -> list[Any]:
+        """Tell the kernel what is refused; what is returned must live until it has read that."""
+        feed, ids, kept = self._feed, array("q"), list[Any]()
+        feed.refusals = len(draft.refused)
+        if feed.refusals > self._most_refusals:
+            self._most_refusals = 2 * feed.refusals
+            feed.refusal = self._refusals = ffi.new("tf_refusal[]", self._most_refusals)
+        for place, (flow, flag, rows, named) in enumerate(draft.refused):
+            refusal = self._refusals[place]
+            refusal.flow, refusal.flag = flow, flag
+            if rows is None:
+                refusal.first, refusal.count, refusal.rows = len(ids), len(named), ffi.NULL
+                ids.extend(named)
+            else:
+                pointer = ffi.from_buffer("int32_t[]", rows)
+                refusal.count, refusal.rows = len(rows), pointer
+                kept.append(pointer)
+        feed.first_carried, feed.carried = len(ids), len(draft.carried)
+        ids.extend(draft.carried)
+        if len(ids) > self._most_ids:
+            self._most_ids = 2 * len(ids)
+            feed.found = self._found = ffi.new("int32_t[]", self._most_ids)
+        feed.id = pointer = ffi.from_buffer("int64_t[]", ids)
+        return [*kept, pointer]
 
     def _set_up(self, pool: Any, c_table: Any, source: Source) -> None:
         pool.pick, pool.limit, pool.list.table = PICKS[source.pick], source.limit, c_table

@@ -25,6 +25,7 @@ typedef struct {
     int32_t skills;
     int32_t width;
     int32_t more;
+    int32_t creators;
     const float *skill_vector;       /* [skills][width], width a multiple of 8 */
     const int32_t *skill;            /* [4][videos], a video's first four skills */
     const float *skill_weight;       /* [4][videos], what each adds to the cosine; 0 where there are fewer */
@@ -155,11 +156,12 @@ typedef struct {
     double bonus[TF_FEATURES];       /* what it adds for each feature */
 } tf_pool;
 
-/* Rows that a rule refuses. */
+/* What a rule refuses: rows, or, where rows is NULL, the ids from `first` on, of which tf_draft makes rows. */
 typedef struct {
-    int32_t flow;                    /* 1: rows of flows, 0: of videos */
+    int32_t flow;                    /* 1: flows, 0: videos */
     int32_t flag;
     int32_t count;
+    int32_t first;
     const int32_t *rows;
 } tf_refusal;
 
@@ -206,9 +208,11 @@ typedef struct {
     int32_t user;                    /* row, or -1 */
     int32_t size;
     int32_t refusals;
-    const tf_refusal *refusal;
-    int32_t carried;                 /* creators of the session's last items, oldest first; -1 unknown */
-    const int32_t *carried_creator;
+    tf_refusal *refusal;
+    const int64_t *id;               /* those of refusals, and `carried` creators of the session's last items, oldest first */
+    int32_t carried;
+    int32_t first_carried;
+    int32_t *found;                  /* room for a row an id */
     const uint8_t *slot;             /* [size], index in pools */
     tf_item *item;                   /* answer, [size] */
     float *features;                 /* answer, [size][TF_FEATURES], zero before */

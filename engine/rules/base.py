@@ -6,17 +6,19 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.feed_types import FeedRequest
+from engine.feed_types import FeedRequest, Ids
 from engine.world import NO_ROWS, World
 
 Rows = NDArray[np.int32]
 
 
 class Refusal(NamedTuple):
-    """Rows of videos and of flows that a rule keeps out."""
+    """What a rule keeps out: ids, which the snapshot may not know, and rows of what it lists itself."""
 
-    videos: Rows = NO_ROWS
-    flows: Rows = NO_ROWS
+    videos: Ids = ()
+    flows: Ids = ()
+    video_rows: Rows = NO_ROWS
+    flow_rows: Rows = NO_ROWS
 
 
 @dataclass(frozen=True, slots=True)

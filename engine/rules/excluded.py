@@ -10,5 +10,4 @@ class Excluded:
     relaxes = False
 
     def refuse(self, asked: Asked) -> Refusal:
-        request, world = asked.request, asked.world
-        return Refusal(world.video_rows(request.excluded_videos), world.flow_rows(request.excluded_flows))
+        return Refusal(asked.request.excluded_videos, asked.request.excluded_flows)

@@ -10,5 +10,5 @@ class Hidden:
     relaxes = False
 
     def refuse(self, asked: Asked) -> Refusal:
-        request, world = asked.request, asked.world
-        return Refusal(world.video_rows(request.seen.hidden_videos), world.flow_rows(request.seen.hidden_flows))
+        seen = asked.request.seen
+        return Refusal(seen.hidden_videos, seen.hidden_flows)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from engine.rules.base import Asked, Refusal
+from engine.world import NO_ROWS
 
 
 class Own:
@@ -16,4 +17,5 @@ class Own:
         if row < 0:
             return Refusal()
         videos = world.creator_video[world.creator_video_start[row] : world.creator_video_start[row + 1]]
-        return Refusal(videos, np.flatnonzero(world.flow_creator == row).astype(np.int32))
+        (flows,) = (world.flow_creator == row).nonzero()
+        return Refusal(video_rows=videos, flow_rows=flows.astype(np.int32) if len(flows) else NO_ROWS)

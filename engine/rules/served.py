@@ -10,5 +10,5 @@ class Served:
     relaxes = False
 
     def refuse(self, asked: Asked) -> Refusal:
-        request, world = asked.request, asked.world
-        return Refusal(world.video_rows(request.seen.served_videos), world.flow_rows(request.seen.served_flows))
+        seen = asked.request.seen
+        return Refusal(seen.served_videos, seen.served_flows)

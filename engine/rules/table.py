@@ -21,12 +21,16 @@ RULE_NAMES: tuple[str, ...] = (*FLAGS, CreatorWindow.name)
 def refusals(asked: Asked) -> list[Refused]:
     """All that the rules refuse before the first slot."""
     refused = []
-    for rule in RULES:
-        videos, flows = rule.refuse(asked)
-        if len(videos):
-            refused.append(Refused(False, FLAGS[rule.name], videos))
-        if len(flows):
-            refused.append(Refused(True, FLAGS[rule.name], flows))
+    for rule, flag in zip(RULES, FLAGS.values(), strict=True):
+        videos, flows, video_rows, flow_rows = rule.refuse(asked)
+        if videos:
+            refused.append(Refused(False, flag, None, videos))
+        if flows:
+            refused.append(Refused(True, flag, None, flows))
+        if len(video_rows):
+            refused.append(Refused(False, flag, video_rows))
+        if len(flow_rows):
+            refused.append(Refused(True, flag, flow_rows))
     return refused
 
 

@@ -1,7 +1,5 @@
 """What the viewer has watched."""
 
-import numpy as np
-
 from engine.rules.base import Asked, Refusal
 
 
@@ -13,8 +11,7 @@ class Watched:
 
     def refuse(self, asked: Asked) -> Refusal:
         world, user, seen = asked.world, asked.user, asked.request.seen
-        since, flows = world.video_rows(seen.watched_videos), world.flow_rows(seen.watched_flows)
         if user < 0:
-            return Refusal(since, flows)
+            return Refusal(seen.watched_videos, seen.watched_flows)
         known = world.user_watched[world.user_watched_start[user] : world.user_watched_start[user + 1]]
-        return Refusal(np.concatenate([known, since]) if len(since) else known, flows)
+        return Refusal(seen.watched_videos, seen.watched_flows, known)
