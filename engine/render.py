@@ -14,15 +14,18 @@ from engine.kernel._kernel import ffi, lib
 from engine.reasons import WORDS, sentence
 from engine.world import World
 
+_unset = ffi.new_allocator(should_clear_after_alloc=False)  # room that is written before it is read
+
 
 class Renderer:
     """Renders the items of one snapshot; made once a snapshot, it reads the fragments where they lie."""
 
     def __init__(self, world: World) -> None:
         # Pools and reasons are the engine's own plain words: nothing in them needs escaping.
-        self._names = [ffi.new("char[]", name.encode()) for name in (*POOL_NAMES, *WORDS)]
-        self._pools = ffi.new("char *[]", self._names[: len(POOL_NAMES)])
-        self._reasons = ffi.new("char *[]", self._names[len(POOL_NAMES) :])
+        self._words = [ffi.new("char[]", name.encode()) for name in (*POOL_NAMES, *WORDS)]
+        pieces = [{"text": words, "length": len(words) - 1} for words in self._words]
+        self._pools = ffi.new("tf_piece[]", pieces[: len(POOL_NAMES)])
+        self._reasons = ffi.new("tf_piece[]", pieces[len(POOL_NAMES) :])
         self._texts = ffi.new("tf_texts *")
         self._texts.pool, self._texts.reason = self._pools, self._reasons
         parts = (world.video_fragment, world.video_fragment_start), (world.flow_fragment, world.flow_fragment_start)
@@ -34,8 +37,9 @@ class Renderer:
         """The items as a JSON array (UTF-8), in order."""
         count = len(feed.slate)
         items, features = ffi.from_buffer("tf_item[]", feed.slate), ffi.from_buffer("float[]", feed.features)
-        room = ffi.new("char[]", lib.tf_render_room(self._texts, items, count))
-        return bytes(ffi.buffer(room, lib.tf_render(self._texts, items, features, count, room)))
+        room = _unset("char[]", lib.tf_render_room(self._texts, items, count))
+        rendered: bytes = ffi.buffer(room, lib.tf_render(self._texts, items, features, count, room))[:]
+        return rendered
 
 
 def item_names(slate: NDArray[Any]) -> bytes:
@@ -46,8 +50,9 @@ def item_names(slate: NDArray[Any]) -> bytes:
     >>> item_names(np.array([(12, 0, 0, 0, 0, 0, 0, 0, 0), (3, 0, 0, 0, 0, 1, 0, 0, 0)], dtype=SLATE))
     b'["video:12","flow:3"]'
     """
-    room = ffi.new("char[]", lib.TF_NAME_ROOM * len(slate) + 2)
-    return bytes(ffi.buffer(room, lib.tf_names(ffi.from_buffer("tf_item[]", slate), len(slate), room)))
+    room = _unset("char[]", lib.TF_NAME_ROOM * len(slate) + 2)
+    names: bytes = ffi.buffer(room, lib.tf_names(ffi.from_buffer("tf_item[]", slate), len(slate), room))[:]
+    return names
 
 
 def plain(world: World, feed: Feed) -> bytes:

@@ -225,12 +225,18 @@ void tf_look_up(const tf_world *world, int32_t user, uint64_t seed, tf_viewer *v
    `engine.assemble` starts anew. */
 int32_t tf_draft(const tf_world *world, tf_scratch *scratch, tf_feed *feed);
 
+/* Bytes of a text. */
+typedef struct {
+    const char *text;
+    int64_t length;
+} tf_piece;
+
 /* What tf_render joins: ready members of items, and the words of reasons. */
 typedef struct {
     const uint8_t *fragment[2];      /* of videos, of flows */
     const int64_t *fragment_start[2];
-    const char **pool;               /* names */
-    const char **reason;             /* [TF_CHALLENGE + 1], up to the feature's value, if one follows */
+    const tf_piece *pool;            /* names */
+    const tf_piece *reason;          /* [TF_CHALLENGE + 1], up to the feature's value, if one follows */
 } tf_texts;
 
 /* Bytes that the items may take at most. */
