@@ -8,7 +8,6 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from api import errors, openapi, services
-from api.door import FeedDoor
 from api.middleware import Application, BodyLimit, HeadAsGet, RateLimit, RequestEnvelope
 from api.routes import admin, docs, events, feed, health
 from api.settings import ServiceSettings, load
@@ -22,7 +21,7 @@ def create(settings: ServiceSettings | None = None) -> Application:
         settings = load()
         services.log(settings)
     application = build(settings)
-    layers: Application = BodyLimit(FeedDoor(HeadAsGet(application), application.state))
+    layers: Application = BodyLimit(HeadAsGet(application))
     if settings.rate_limit:
         layers = RateLimit(layers, settings.rate_limit)
     return RequestEnvelope(layers, settings.access_log)

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -49,14 +49,14 @@ class RequestEnvelope:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        identifier = _identifier(scope)
-        token = request_id.set(identifier)
+        name = identifier(scope["headers"])
+        token = request_id.set(name)
         started = _Started()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 started.status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", identifier.encode("ascii"))]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", name.encode("ascii"))]
             await send(message)
 
         try:
@@ -69,20 +69,22 @@ class RequestEnvelope:
             if not started.status:
                 await errors.respond(errors.ProblemError(500))(scope, receive, send_with_id)
         finally:
-            self._account(scope, started)
+            route = getattr(scope.get("route"), "path", "other")
+            seconds = time.perf_counter() - started.at
+            account(scope["method"], scope["path"], route, started.status, seconds, self._access_log)
             request_id.reset(token)
 
-    def _account(self, scope: Scope, started: _Started) -> None:
-        seconds = time.perf_counter() - started.at
-        route = getattr(scope.get("route"), "path", "other")
-        method = scope["method"] if scope["method"] in METHODS else "other"
-        metrics.observe_request(method, route, started.status, seconds)
-        if self._access_log:
-            logger.info("%s %s %d %.1f ms", scope["method"], scope["path"], started.status, seconds * 1000)
+
+def account(method: str, path: str, route: str, status: int, seconds: float, access_log: bool) -> None:
+    """Count one answered request, and log it if that is wanted."""
+    metrics.observe_request(method if method in METHODS else "other", route, status, seconds)
+    if access_log:
+        logger.info("%s %s %d %.1f ms", method, path, status, seconds * 1000)
 
 
-def _identifier(scope: Scope) -> str:
-    for name, value in scope["headers"]:
+def identifier(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    """The request's id: the client's, when it is sane, or a new one."""
+    for name, value in headers:
         if name == b"x-request-id":
             text: str = value.decode("latin-1")
             if _SANE_ID(text):

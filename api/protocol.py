@@ -1,16 +1,20 @@
-"""uvicorn's HTTP protocol with two changes: bytes that are no HTTP are answered with a problem too, like every other
-error, and a worker that shuts down lets go of its connections without cutting a request off.
+"""uvicorn's HTTP protocol with three changes: requests for feeds go straight to the door, bytes that are no HTTP are
+answered with a problem too, like every other error, and a worker that shuts down lets go of its connections without
+cutting a request off.
 
 While a worker drains, each answer says `Connection: close`, so clients go to another worker for their next request.
 What is still open at the end gets a moment more: a request may be on its way on a connection that looks idle.
 """
 
 import uuid
+from typing import Any, cast
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.door import URL, FeedExchange, ordinary
 from api.errors import MEDIA_TYPE
+from api.services import Service
 
 LINGER_SECONDS = 0.25
 
@@ -18,11 +22,61 @@ LINGER_SECONDS = 0.25
 class ProblemProtocol(HttpToolsProtocol):
     """For `uvicorn.Config(http=...)`. `api.app` puts the service into the state that all connections share."""
 
+    def on_message_begin(self) -> None:
+        """A request begins; what only the framework needs waits until it is known that it gets the request."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
     def on_headers_complete(self) -> None:
-        """A request begins; on a draining worker it is the connection's last."""
+        """Requests for feeds go to the door, others to the framework; on a draining worker it is the last."""
+        if self._is_for_the_door():
+            keep_alive = self.parser.should_keep_alive() and not self._service.runtime.draining
+            self.cycle = cast(Any, FeedExchange(self, self._service, self.headers, keep_alive))
+            return
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)
         super().on_headers_complete()
-        if self.app_state["service"].runtime.draining:
+        if self._service.runtime.draining:
             self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if isinstance(self.cycle, FeedExchange):
+            self.cycle.body += body
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """All of the request is there."""
+        if isinstance(self.cycle, FeedExchange):
+            task = self.loop.create_task(self.cycle.begin())
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+        else:
+            super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone, perhaps in the middle of a request."""
+        super().connection_lost(exc)
+        if isinstance(self.cycle, FeedExchange):
+            self.cycle.lose()
+
+    @property
+    def _service(self) -> Service:
+        service: Service = self.app_state["service"]
+        return service
+
+    def _is_for_the_door(self) -> bool:
+        """Whether this is a plain `POST /v1/feed`, and its turn. Who may ask how often is the framework's to say."""
+        return (
+            self.url == URL
+            and self.parser.get_method() == b"POST"
+            and (self.cycle is None or self.cycle.response_complete)
+            and self.parser.get_http_version() == "1.1"
+            and ordinary(self.headers)
+            and not self._service.runtime.settings.rate_limit
+        )
 
     def shutdown(self) -> None:
         """The worker has drained: close, but not before a request that is on its way could have come."""

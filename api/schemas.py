@@ -72,7 +72,7 @@ class FeedBody(BaseModel):
         return (*numbers, *(int(text[len(prefix) :]) for text in texts))
 
 
-def json_value(raw: bytes) -> Any:
+def json_value(raw: bytes | bytearray) -> Any:
     """A body, parsed. Raises `errors.ProblemError` (400) when it is not JSON."""
     try:
         return orjson.loads(raw)
