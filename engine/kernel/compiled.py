@@ -27,7 +27,8 @@ class CompiledKernel:
 
     def __init__(self, world: World, tables: Mapping[str, ScoreTable | OrderedTable], social_like: float) -> None:
         self.world = world
-        self.c_world = _c_world(world, social_like)
+        self.flow_order: Rows = np.argsort(-world.flow_temporal, kind="stable").astype(np.int32)
+        self.c_world = _c_world(world, self.flow_order, social_like)
         self.orders = {pool: Ordered.of(table) for pool, table in tables.items()}
         self.free: list[CompiledSheet] = []
 
@@ -150,7 +151,7 @@ class CompiledSheet:
         self.kernel.free.append(self)
 
 
-def _c_world(world: World, social_like: float) -> Any:
+def _c_world(world: World, flow_order: Rows, social_like: float) -> Any:
     c_world = ffi.new("tf_world *")
     c_world.videos, c_world.social_like, c_world.more = world.videos, social_like, len(world.more_skill)
     c_world.skills, c_world.width = world.skill_vector.shape
@@ -188,6 +189,7 @@ def _c_world(world: World, social_like: float) -> Any:
         "flow_id": ("int64_t", world.flow_id),
         "flow_creator": ("int32_t", world.flow_creator),
         "flow_temporal": ("float", world.flow_temporal),
+        "flow_order": ("int32_t", flow_order),
     }
     expected = {"float": np.float32, "int32_t": np.int32, "int64_t": np.int64, "uint8_t": np.uint8}
     for name, (kind, array) in columns.items():

@@ -31,6 +31,11 @@ static int refused(const tf_world *world, const tf_scratch *scratch, const tf_fe
     return scratch->flags[row] || near(scratch, world->creator[row], position, feed->window);
 }
 
+static int flow_refused(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, int32_t row,
+                        int32_t position) {
+    return feed->flow_flags[row] | near(scratch, world->flow_creator[row], position, feed->window);
+}
+
 /* How many videos no rule refuses: those without a flag, less those of the creators placed just before. */
 static int32_t eligible(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, int32_t position) {
     int32_t creators[TF_MOST_WINDOW], count = 0;
@@ -148,64 +153,81 @@ static int32_t fill_video(const tf_world *world, const tf_viewer *viewer, tf_scr
     return 1;
 }
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The chance that head start `own` plus U(0, width) beats all others: see engine/pools/fw.py. Overwrites both arrays:
-   those beaten for certain are left out of `head`. */
+/* The chance that the head start at `taken` plus U(0, width) beats all others: see engine/pools/fw.py, whose edges these
+   are. Heads descend, so the rivals that a score may not have beaten yet are always the first ones. `share` is room for a
+   number a head. */
 EVERY_WIDTH
-static double winning(double *ceiling, double *head, int32_t count, double own, double width) {
-    const double per_width = 1.0 / width;
-    double low = head[0], high = own + width, edges[TF_MOST_PANELS + 3], total = 0.0;
-    for (int32_t i = 1; i < count; i++) low = head[i] > low ? head[i] : low;
+static double winning(const double *head, double *share, int32_t count, int32_t taken, double width) {
+    const double low = head[0], high = head[taken] + width, per_width = 1.0 / width;
     if (low >= high) return 0.0;
-    int32_t rivals = 0, kinks = 0, panels = 0;
-    for (int32_t i = 0; i < count; i++) {
-        if (head[i] + width <= low) continue;
-        head[rivals++] = head[i];
-        if (head[i] + width < high) ceiling[kinks++] = head[i] + width;
-    }
-    qsort(ceiling, (size_t)kinks, sizeof(double), ascending);
-    edges[0] = low;
-    for (int32_t i = 0; i < kinks; i += 1 + rivals / TF_MOST_PANELS) edges[++panels] = ceiling[i];
-    edges[++panels] = high;
-    for (int32_t p = 0; p < panels; p++) {
-        double half = 0.5 * (edges[p + 1] - edges[p]);
+    while (head[count - 1] + width <= low) count--; /* beaten for certain */
+    const int32_t step = 1 + count / TF_MOST_PANELS;
+    for (int32_t i = 0; i < count; i++) share[i] = head[i] * per_width;
+    double total = 0.0, from = low;
+    for (int32_t kink = count - 1, rivals = count; rivals >= 0; kink -= step) {
+        /* A panel ends where the next rival is certain to be beaten, the last one at `high`. */
+        int inner = kink >= 0 && head[kink] + width < high;
+        double to = inner ? head[kink] + width : high, half = 0.5 * (to - from);
         double score[TF_NODES], beaten[TF_NODES];
         for (int j = 0; j < TF_NODES; j++) {
-            score[j] = half * ABSCISSA[j] + (edges[p] + half);
-            beaten[j] = 1.0;
+            score[j] = (half * ABSCISSA[j] + (from + half)) * per_width;
+            beaten[j] = half * WEIGHT[j];
         }
-        for (int32_t i = 0; i < rivals; i++)
+        for (int32_t i = 0; i < rivals; i++) {
+            if (i == taken) continue;
             for (int j = 0; j < TF_NODES; j++) {
-                double share = (score[j] - head[i]) * per_width;
-                beaten[j] *= share < 1.0 ? share : 1.0;
+                double part = score[j] - share[i];
+                beaten[j] *= part < 1.0 ? part : 1.0;
             }
-        for (int j = 0; j < TF_NODES; j++) total += beaten[j] / ((score[j] - own) / width) * half * WEIGHT[j];
+        }
+        for (int j = 0; j < TF_NODES; j++) total += beaten[j];
+        from = to;
+        rivals = inner ? kink : -1;
     }
     return total / width < 1.0 ? total / width : 1.0;
 }
 
-static int32_t fill_flow(const tf_world *world, tf_scratch *scratch, tf_feed *feed, int32_t position) {
-    uint64_t state = random_bits(feed->seed, TF_FLOW_DRAW, (uint64_t)position << 32);
+/* Of the flows that no rule refuses, those whose head start leaves them a chance come to flow_rows and flow_head, the
+   highest head start first; *taken is the place of the one that drew the highest score, which is returned. */
+static double draw_flows(const tf_world *world, const tf_scratch *scratch, tf_feed *feed, int32_t position,
+                         int32_t *count, int32_t *taken) {
+    const uint64_t state = random_bits(feed->seed, TF_FLOW_DRAW, (uint64_t)position << 32);
     double *head = feed->flow_head, best = -1.0;
-    int32_t taken = 0, count = 0;
-    for (int32_t row = 0; row < world->flows; row++) {
-        if (feed->flow_flags[row] || near(scratch, world->flow_creator[row], position, feed->window)) continue;
+    *count = *taken = 0;
+    for (int32_t i = 0; i < world->flows; i++) {
+        int32_t row = world->flow_order[i], at = *count;
+        if (flow_refused(world, scratch, feed, row, position)) continue;
+        head[at] = feed->flow_bonus * (double)world->flow_temporal[row];
+        if (head[at] + feed->flow_random < head[0]) break;
         double uniform_draw = unit_interval(splitmix_finish(state + (uint64_t)row * GOLDEN));
-        head[count] = feed->flow_bonus * (double)world->flow_temporal[row];
-        double score = feed->flow_random * uniform_draw + head[count];
-        if (score > best) best = score, taken = count;
-        feed->flow_rows[count++] = row;
+        double score = feed->flow_random * uniform_draw + head[at];
+        if (score > best || (score == best && row < feed->flow_rows[*taken])) best = score, *taken = at;
+        feed->flow_rows[(*count)++] = row;
     }
-    if (!count) return 0;
-    if (feed->turned[position]) taken = (int32_t)(draw(feed, TF_EXPLORE_DRAW, position, 0) * count);
-    double own = winning(feed->flow_ceiling, head, count, head[taken], feed->flow_random);
-    double propensity = (1.0 - feed->explore_rate) * own + feed->explore_rate / count;
-    put(feed, position, 1, feed->flow_rows[taken], best, propensity);
-    feed->flow_flags[feed->flow_rows[taken]] |= feed->repeat_flag;
+    return best;
+}
+
+/* The row of the `left`-th flow that no rule refuses. */
+static int32_t open_flow(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, int32_t position,
+                         int32_t left) {
+    for (int32_t row = 0; row < world->flows; row++)
+        if (!flow_refused(world, scratch, feed, row, position) && left-- == 0) return row;
+    return -1;
+}
+
+static int32_t fill_flow(const tf_world *world, tf_scratch *scratch, tf_feed *feed, int32_t position) {
+    int32_t open = 0, count, taken;
+    for (int32_t row = 0; row < world->flows; row++) open += !flow_refused(world, scratch, feed, row, position);
+    if (!open) return 0;
+    double best = draw_flows(world, scratch, feed, position, &count, &taken);
+    int32_t row = feed->flow_rows[taken];
+    if (feed->turned[position]) {
+        row = open_flow(world, scratch, feed, position, (int32_t)(draw(feed, TF_EXPLORE_DRAW, position, 0) * open));
+        for (taken = 0; taken < count && feed->flow_rows[taken] != row;) taken++;
+    }
+    double own = taken < count ? winning(feed->flow_head, feed->flow_share, count, taken, feed->flow_random) : 0.0;
+    put(feed, position, 1, row, best, (1.0 - feed->explore_rate) * own + feed->explore_rate / open);
+    feed->flow_flags[row] |= feed->repeat_flag;
     return 1;
 }
 

@@ -58,7 +58,7 @@ class _Desk:
         feed.spare, feed.repeat_flag, feed.explore_rate = standing.spare, standing.repeat_flag, standing.explore_rate
         feed.flow_random, feed.flow_bonus = standing.flow_random, standing.flow_bonus
         feed.flow_flags, feed.flow_rows = self._room("uint8_t", flows), self._room("int32_t", flows)
-        feed.flow_head, feed.flow_ceiling = self._room("double", flows), self._room("double", flows)
+        feed.flow_head, feed.flow_share = self._room("double", flows), self._room("double", flows)
         self._refusals, self._most_refusals, self._most_ids = ffi.NULL, 0, 0
         feed.pools = pools = ffi.new("tf_pool[]", len(standing.sources))
         self._kept.append(pools)

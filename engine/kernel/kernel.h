@@ -59,6 +59,7 @@ typedef struct {
     const int64_t *flow_id;          /* [flows] */
     const int32_t *flow_creator;
     const float *flow_temporal;
+    const int32_t *flow_order;       /* [flows], flows by falling flow_temporal */
     int32_t video_column[13];        /* places of video_features' rows among all features */
     int32_t pair_column[5];
 } tf_world;
@@ -197,7 +198,7 @@ typedef struct {
     uint8_t *flow_flags;             /* [flows], zero between feeds */
     int32_t *flow_rows;              /* [flows] */
     double *flow_head;               /* [flows] */
-    double *flow_ceiling;            /* [flows] */
+    double *flow_share;              /* [flows] */
     int32_t open_videos;             /* how many videos have no flag */
     int32_t recent;                  /* creators of earlier items, oldest first */
     int32_t recent_creator[2 * TF_MOST_ITEMS];
