@@ -121,6 +121,7 @@ class FeedExchange:
     def end(self, status: int) -> None:
         """The request is over, answered or not: count it, and let the next one begin."""
         self.response_complete = True
+        self.body.clear()  # an idle connection keeps its last exchange
         access_log = self._service.runtime.settings.access_log
         middleware.account("POST", PATH, PATH, status, time.perf_counter() - self._begin, access_log)
         if not self.keep_alive:

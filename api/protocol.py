@@ -61,6 +61,7 @@ class ProblemProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         if isinstance(self.cycle, FeedExchange):
             self.cycle.lose()
+            self.cycle = cast(Any, None)  # the two would keep each other until a collection
 
     @property
     def _service(self) -> Service:

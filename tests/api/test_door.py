@@ -1,13 +1,20 @@
 """The short way of feed requests keeps to HTTP like the framework's, and answers the same."""
 
+import asyncio
+import gc
 import re
 import socket
+import weakref
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
+from api.protocol import ProblemProtocol
 from tests.api.server import Server
 from tests.support.waiting import eventually
 
@@ -102,3 +109,72 @@ def test_a_client_that_goes_away_in_the_middle_of_its_request_is_counted_once(se
         link.sendall(asked()[:-5])
     eventually(lambda: gone() == before + 1)
     assert server.http.get("/livez").status_code == 200
+
+
+class Link(asyncio.Transport):
+    """A connection that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written, self.closed = b"", False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def connected() -> tuple[ProblemProtocol, Link]:
+    """A protocol without a server, whose feeds are all the same; it needs a running loop."""
+
+    async def answer(body: object) -> bytes:
+        return b"{}"
+
+    settings = SimpleNamespace(access_log=False, rate_limit=0)
+    runtime, feeds = SimpleNamespace(draining=False, settings=settings), SimpleNamespace(answer=answer)
+    config = uvicorn.Config(answer, http=ProblemProtocol, log_config=None)
+    protocol = ProblemProtocol(config, ServerState(), {"service": SimpleNamespace(runtime=runtime, feeds=feeds)})
+    link = Link()
+    protocol.connection_made(link)
+    return protocol, link
+
+
+async def answered(protocol: ProblemProtocol) -> None:
+    """Wait until nothing is being answered."""
+    while protocol.tasks:
+        await asyncio.sleep(0)
+
+
+def test_an_idle_connection_holds_no_body() -> None:
+    async def ask() -> None:
+        protocol, link = connected()
+        protocol.data_received(asked())
+        await answered(protocol)
+        assert b" 200 OK" in link.written
+        assert not protocol.cycle.body
+        link.close()
+        protocol.connection_lost(None)
+
+    asyncio.run(ask())
+
+
+def test_a_closed_connection_is_freed_at_once() -> None:
+    async def ask() -> None:
+        protocol, link = connected()
+        protocol.data_received(asked("Connection: close"))
+        await answered(protocol)
+        protocol.connection_lost(None)
+        kept = weakref.ref(protocol)
+        del protocol, link
+        await asyncio.sleep(0)
+        assert kept() is None
+
+    gc.disable()
+    try:
+        asyncio.run(ask())
+    finally:
+        gc.enable()
