@@ -115,8 +115,11 @@ class FeedExchange:
 
     def lose(self) -> None:
         """The client is gone: a request that has not come whole is over, one that is being answered goes on."""
-        if not self._runs and not self.response_complete:
-            self.end(middleware.CLIENT_CLOSED)
+        if self._runs or self.response_complete:
+            return
+        token = request_id.set(self._identifier)
+        self.end(middleware.CLIENT_CLOSED)
+        request_id.reset(token)
 
     def end(self, status: int) -> None:
         """The request is over, answered or not: count it, and let the next one begin."""

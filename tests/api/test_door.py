@@ -14,6 +14,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from api import middleware
+from api.logs import request_id
 from api.protocol import ProblemProtocol
 from tests.api.server import Server
 from tests.support.waiting import eventually
@@ -178,3 +180,17 @@ def test_a_closed_connection_is_freed_at_once() -> None:
         asyncio.run(ask())
     finally:
         gc.enable()
+
+
+def test_what_is_logged_of_a_lost_request_has_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, str]] = []
+    monkeypatch.setattr(middleware, "account", lambda *words: told.append((words[3], request_id.get())))
+
+    async def ask() -> None:
+        protocol, link = connected()
+        protocol.data_received(asked("X-Request-ID: mine")[:-1])
+        link.close()
+        protocol.connection_lost(None)
+
+    asyncio.run(ask())
+    assert told == [(middleware.CLIENT_CLOSED, "mine")]
