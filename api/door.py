@@ -68,19 +68,19 @@ class _Feed:
 class FeedExchange:
     """One request for a feed on a connection, and its answer."""
 
-    __slots__ = ("_begin", "_connection", "_identifier", "_runs", "_service", "body", "disconnected", "keep_alive",
+    __slots__ = ("_begin", "_connection", "_identifier", "_service", "begun", "body", "disconnected", "keep_alive",
                  "response_complete")  # fmt: skip
     message_event = _Unheard()
 
     def __init__(self, connection: Connection, service: Service, headers: Headers, keep_alive: bool) -> None:
         self._connection, self._service, self.keep_alive = connection, service, keep_alive
         self._begin, self._identifier = time.perf_counter(), middleware.identifier(headers)
-        self.body, self._runs = bytearray(), False
+        self.body, self.begun = bytearray(), False
         self.disconnected = self.response_complete = False
 
     def begin(self) -> Coroutine[Any, Any, None]:
         """What answers; the body is there."""
-        self._runs = True
+        self.begun = True
         return self._run()
 
     async def _run(self) -> None:
@@ -115,7 +115,7 @@ class FeedExchange:
 
     def lose(self) -> None:
         """The client is gone: a request that has not come whole is over, one that is being answered goes on."""
-        if self._runs or self.response_complete:
+        if self.begun or self.response_complete:
             return
         token = request_id.set(self._identifier)
         self.end(middleware.CLIENT_CLOSED)

@@ -48,13 +48,13 @@ class ProblemProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """All of the request is there."""
-        if isinstance(self.cycle, FeedExchange):
+        """All of the request is there. One that upgrades the connection has no cycle: this is an earlier one's then."""
+        if not isinstance(self.cycle, FeedExchange):
+            super().on_message_complete()
+        elif not self.cycle.begun:
             task = self.loop.create_task(self.cycle.begin())
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
-        else:
-            super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone, perhaps in the middle of a request."""

@@ -194,3 +194,17 @@ def test_what_is_logged_of_a_lost_request_has_its_id(monkeypatch: pytest.MonkeyP
 
     asyncio.run(ask())
     assert told == [(middleware.CLIENT_CLOSED, "mine")]
+
+
+def test_a_web_socket_asked_for_after_a_feed_does_not_answer_the_feed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask() -> None:
+        protocol, link = connected()
+        monkeypatch.setattr(protocol, "ws_protocol_class", SimpleNamespace)  # as with the package `websockets`
+        monkeypatch.setattr(protocol, "handle_websocket_upgrade", lambda: None)
+        protocol.data_received(asked())
+        await answered(protocol)
+        protocol.data_received(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        await answered(protocol)
+        assert link.written.count(b" 200 OK") == 1
+
+    asyncio.run(ask())
