@@ -15,7 +15,7 @@ import mmap
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 FORMAT = 2
 COUNTER = "ORDER"
+HEAD = 10  # bytes of an .npy file before the words of its head, whose length the last two are
 ID = re.compile(r"\d{8}T\d{9}-[0-9a-f]{8}(-(?P<order>\d+))?")
 NAME = re.compile(r"[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*")
 Arrays = Mapping[str, NDArray[Any]]
@@ -60,7 +61,7 @@ class Snapshot:
             with naming(file), file.open("rb", buffering=0) as stream:
                 if os.fstat(stream.fileno()).st_size != entry["bytes"] or (verify and _sum(stream) != entry["sha256"]):
                     raise SnapshotError(f"{file} is damaged: its size or checksum is not the manifest's")
-                arrays[name] = _mapped(stream, entry["dtype"], entry["shape"], entry["bytes"])
+                arrays[name] = _mapped(file, stream, entry)
         return cls(manifest["id"], path, MappingProxyType(manifest["details"]), MappingProxyType(arrays))
 
 
@@ -230,13 +231,18 @@ def _sum_line(manifest: bytes) -> bytes:
     return f"{hashlib.sha256(manifest).hexdigest()}  manifest.json\n".encode()
 
 
-def _mapped(stream: FileIO, dtype: str, shape: Sequence[int], size: int) -> NDArray[Any]:
-    """The array of a file of `size` bytes, mapped and read-only; an empty one, which no system maps, is made.
+def _mapped(file: Path, stream: FileIO, entry: Mapping[str, Any]) -> NDArray[Any]:
+    """The array of a file, mapped and read-only. Raises `SnapshotError` when it cannot be what the manifest says.
 
     The manifest knows what the file's head says, and a worker opens some 80 files at each switch. The way of numpy,
     which parses every head, takes twice as long, while requests wait for the interpreter.
     """
-    kind, count = np.dtype(dtype), math.prod(shape)
-    content = mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ) if count else bytes(0)
-    array: NDArray[Any] = np.ndarray(tuple(shape), kind, content, size - count * kind.itemsize if count else 0)
-    return array
+    try:
+        kind, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
+        content = mmap.mmap(stream.fileno(), entry["bytes"], access=mmap.ACCESS_READ)
+        start = HEAD + int.from_bytes(content[HEAD - 2 : HEAD], "little")  # as the format of .npy has it
+        if kind.hasobject or start + math.prod(shape) * kind.itemsize != entry["bytes"]:
+            raise ValueError(f"{shape} of {kind} in {entry['bytes']} bytes")
+        return np.ndarray(shape, kind, content, start)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SnapshotError(f"{file} is not what the manifest says: {error}") from error

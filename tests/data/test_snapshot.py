@@ -102,6 +102,18 @@ def test_a_manifest_of_another_format_is_refused(store: SnapshotStore, monkeypat
         store.open_current()
 
 
+@pytest.mark.parametrize("wrong", [{"dtype": "|O"}, {"dtype": "<i4"}, {"dtype": "?!"}, {"shape": [6]}, {"shape": "x"}])
+def test_an_array_that_is_not_what_its_manifest_says_is_refused_by_name(store: SnapshotStore, wrong: object) -> None:
+    folder = store.folder / store.publish(ARRAYS, DETAILS)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["arrays"]["ids"] |= wrong
+    content = json.dumps(manifest).encode()
+    (folder / "manifest.json").write_bytes(content)
+    (folder / "manifest.sha256").write_text(f"{hashlib.sha256(content).hexdigest()}  manifest.json\n")
+    with pytest.raises(SnapshotError, match=r"ids\.npy"):
+        store.open_current()
+
+
 def test_a_damaged_current_snapshot_falls_back_to_the_newest_whole_one(
     store: SnapshotStore, caplog: pytest.LogCaptureFixture
 ) -> None:
