@@ -30,8 +30,17 @@ from tracking.ledger import (
     session_name,
 )
 from tracking.redis_client import Breaker, RedisConfig
-from tracking.redis_link import Argument, Command, RedisLink, Replies, Script, successes
+from tracking.redis_link import Argument, RedisLink, Replies, Script, Template, successes
 
+READ = Template("LRANGE $session 0 -1", "ZRANGE $watched 0 -1", "ZRANGE $hidden 0 -1")
+SERVED = Template(
+    "RPUSH $session $kept",
+    f"LTRIM $session {-MOST_FEEDS} -1",
+    f"EXPIRE $session {SESSION_SECONDS}",
+    "LPUSH $recent $entry",
+    f"LTRIM $recent 0 {MOST_RECENT - 1}",
+    f"EXPIRE $recent {2 * SHOWN_SECONDS}",
+)
 MOST = {"watched": MOST_WATCHED, "hidden": MOST_HIDDEN}
 
 # Many events are one command, because a pipeline of hundreds costs the client several times what it costs Redis.
@@ -110,31 +119,20 @@ class RedisLedger:
 
     async def read(self, user_id: int, session_id: str) -> Seen:
         """What counts for the next feed; see `Ledger`."""
-        feeds, watched, hidden = await self._answers(
-            self._sent(
-                [
-                    ("LRANGE", f"session:{session_name(user_id, session_id)}", 0, -1),
-                    ("ZRANGE", f"watched:{user_id}", 0, -1),
-                    ("ZRANGE", f"hidden:{user_id}", 0, -1),
-                ]
-            )
-        )
+        packed = READ.pack(_session(user_id, session_id), b"watched:%d" % user_id, b"hidden:%d" % user_id)
+        feeds, watched, hidden = await self._answers(self._sent(packed, READ.count))
         if not (feeds or watched or hidden):
             return NOTHING_SEEN
         return seen_of(feeds, *([item.decode(errors="replace") for item in marked] for marked in (watched, hidden)))
 
     def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> Awaitable[None]:
         """A feed was served; see `Ledger`."""
-        session, recent = f"session:{session_name(user_id, session_id)}", self._recent(user_id)
-        commands: list[Command] = [
-            ("RPUSH", session, pack_feed(feed)),
-            ("LTRIM", session, -MOST_FEEDS, -1),
-            ("EXPIRE", session, SESSION_SECONDS),
-            ("LPUSH", recent, b"%s %s" % (feed_id.encode(), item_names(feed.slate))),
-            ("LTRIM", recent, 0, MOST_RECENT - 1),
-            ("EXPIRE", recent, 2 * SHOWN_SECONDS),
-        ]
-        return self._done(self._sent(commands if len(feed.slate) else []))
+        if not len(feed.slate):
+            return self._done(self._sent(b"", 0))
+        entry = b"%b %b" % (feed_id.encode(), item_names(feed.slate))
+        recent = self._recent(user_id).encode()
+        packed = SERVED.pack(_session(user_id, session_id), pack_feed(feed), recent, entry)
+        return self._done(self._sent(packed, SERVED.count))
 
     async def acted(self, events: Sequence[Event]) -> None:
         """Viewers watched and hid; see `Ledger`."""
@@ -176,9 +174,9 @@ class RedisLedger:
         """Close the connection."""
         await self._link.close()
 
-    def _sent(self, commands: Sequence[Command]) -> Future[Replies] | None:
+    def _sent(self, packed: bytes, count: int) -> Future[Replies] | None:
         """The commands on their way; None while Redis is left alone after a failure."""
-        return None if self._breaker.open else self._link.send(commands)
+        return None if self._breaker.open else self._link.send_packed(packed, count)
 
     async def _answers(self, sent: Future[Replies] | None) -> Replies:
         """The replies. Whatever goes wrong with Redis is one error of the ledger."""
@@ -203,3 +201,8 @@ class RedisLedger:
     def _failed(self, error: Exception) -> LedgerUnavailableError:
         self._breaker.failed(error)
         return LedgerUnavailableError(f"redis: {type(error).__name__}: {error}")
+
+
+def _session(user_id: int, session_id: str) -> bytes:
+    """The key of a session's feeds."""
+    return b"session:%b" % session_name(user_id, session_id).encode()

@@ -10,6 +10,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from hashlib import sha1
+from operator import itemgetter
 from typing import Any, cast
 
 import hiredis
@@ -34,6 +35,38 @@ class Script:
         self.name = sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
+class Template:
+    """Commands whose constant words are packed once. Words that begin with `$` are given later, in the order of their
+    first places; each goes to every place of its name.
+
+    >>> Template("GET $key", "EXPIRE $key 60").pack(b"a")
+    b'*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\na\\r\\n*3\\r\\n$6\\r\\nEXPIRE\\r\\n$1\\r\\na\\r\\n$2\\r\\n60\\r\\n'
+    """
+
+    def __init__(self, *commands: str) -> None:
+        self.count, names, packed = len(commands), list[str](), b""
+        for words in map(str.split, commands):
+            packed += b"*%d\r\n" % len(words)
+            for word in words:
+                packed += b"$%d\r\n%b\r\n" if word[0] == "$" else _bulk(word.encode()).replace(b"%", b"%%")
+                names += [word] if word[0] == "$" else []
+        given = list(dict.fromkeys(names))
+        places = [given.index(name) for name in names]
+        self._format = packed
+        # of all lengths and then all words, those of each place: in C, because a request does this thrice
+        self._pick = itemgetter(*(at for place in places for at in (place, len(given) + place)))
+
+    def pack(self, *words: bytes) -> bytes:
+        """The commands with these words."""
+        packed: bytes = self._format % self._pick((*map(len, words), *words))
+        return packed
+
+
+def _bulk(word: bytes) -> bytes:
+    """A word as Redis' protocol writes it."""
+    return b"$%d\r\n%b\r\n" % (len(word), word)
+
+
 class RedisLink:
     """Sends commands, in order, over one connection that is opened when it is needed. Belongs to one event loop.
 
@@ -50,12 +83,15 @@ class RedisLink:
 
     def send(self, commands: Sequence[Command]) -> "asyncio.Future[Replies]":
         """Send the commands now; the future has one reply a command."""
+        return self.send_packed(b"".join([_pack(command) for command in commands]), len(commands))
+
+    def send_packed(self, packed: bytes, count: int) -> "asyncio.Future[Replies]":
+        """Send so many commands, packed already (by a `Template`), now; the future has one reply a command."""
         loop = asyncio.get_running_loop()
-        exchange = _Exchange(len(commands), loop.create_future(), loop.time())
-        if not commands:
+        exchange = _Exchange(count, loop.create_future(), loop.time())
+        if not count:
             exchange.future.set_result([])
             return exchange.future
-        packed = b"".join([_pack(command) for command in commands])
         if self._connection is not None:
             self._connection.send(packed, exchange)
         else:
@@ -159,25 +195,15 @@ def successes(replies: Replies) -> Replies:
 
 
 class _Exchange:
-    """Commands on their way: how many replies they wait for, which came, who waits, and since when (loop time)."""
+    """Commands on their way: how many replies they wait for, who waits, and since when (loop time)."""
 
-    __slots__ = ("_replies", "_wanted", "future", "since")
+    __slots__ = ("future", "since", "wanted")
 
     def __init__(self, wanted: int, future: "asyncio.Future[Replies]", since: float) -> None:
-        self._wanted, self.future, self.since = wanted, future, since
-        self._replies: Replies = []
-
-    def take(self, reply: object) -> bool:
-        """Keep one more reply; True when it was the last one."""
-        self._replies.append(reply)
-        if len(self._replies) < self._wanted:
-            return False
-        if not self.future.done():
-            self.future.set_result(self._replies)
-        return True
+        self.wanted, self.future, self.since = wanted, future, since
 
     def fail(self, error: Exception) -> None:
-        """There will be no (more) replies."""
+        """There will be no replies."""
         if not self.future.done():
             self.future.set_exception(error)
 
@@ -194,6 +220,7 @@ class _Connection(asyncio.Protocol):
         self._reader = hiredis.Reader(
             protocolError=redis.InvalidResponse, replyError=redis.ResponseError, notEnoughData=_NOTHING
         )
+        self._replies: Replies = []
 
     def send(self, packed: bytes, exchange: _Exchange) -> None:
         """Send commands whose replies belong to `exchange`, in one write with what others send in this turn."""
@@ -218,13 +245,27 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
+        wrong = None
         try:
-            while (reply := self._reader.gets()) is not _NOTHING:
-                if self.exchanges[0].take(reply):
-                    self.exchanges.popleft()
-        except (redis.InvalidResponse, IndexError) as error:
-            self.connection_lost(redis.InvalidResponse(f"this is not Redis: {error}"))
+            self._replies.extend(iter(self._reader.gets, _NOTHING))
+        except redis.InvalidResponse as error:
+            wrong = error
+        self._give()
+        if self._replies and not self.exchanges:
+            wrong = redis.InvalidResponse("a reply that nobody waits for")
+        if wrong is not None:
+            self.connection_lost(redis.InvalidResponse(f"this is not Redis: {wrong}"))
             self.transport.abort()
+
+    def _give(self) -> None:
+        """Give the exchanges whose replies are all there what they wait for."""
+        replies, exchanges, end = self._replies, self.exchanges, 0
+        while exchanges and end + exchanges[0].wanted <= len(replies):
+            exchange = exchanges.popleft()
+            begin, end = end, end + exchange.wanted
+            if not exchange.future.done():
+                exchange.future.set_result(replies[begin:end])
+        del replies[:end]
 
     def connection_lost(self, error: Exception | None) -> None:
         lost = error or redis.ConnectionError("connection closed by Redis")

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from functools import lru_cache
 
+import orjson
+
 
 @lru_cache(maxsize=64)  # one request writes the same time thrice
 def to_iso(moment: datetime) -> str:
@@ -11,7 +13,9 @@ def to_iso(moment: datetime) -> str:
     >>> to_iso(datetime(2026, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC))
     '2026-05-01T12:00:00.250Z'
     """
-    return _utc(moment).isoformat(timespec="milliseconds")[:23] + "Z"
+    exact = _utc(moment)
+    # orjson is thrice as fast as isoformat, but leaves a fraction of nothing out
+    return orjson.dumps(exact if exact.microsecond else exact.replace(microsecond=1))[1:24].decode() + "Z"
 
 
 def of_iso(text: str) -> datetime:

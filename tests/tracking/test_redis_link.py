@@ -3,12 +3,13 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import hiredis
 import pytest
 import redis
 
 from tests.support.servers import Redis
 from tracking.redis_client import RedisConfig
-from tracking.redis_link import RedisLink, Script
+from tracking.redis_link import RedisLink, Script, Template
 
 Story = Callable[[RedisLink], Awaitable[Any]]
 
@@ -101,3 +102,31 @@ def test_no_redis_is_an_error_of_the_system(redis_server: Redis) -> None:
     redis_server.stop()
     with pytest.raises(ConnectionRefusedError):
         tell(redis_server, lambda link: link.ask([("PING",)]))
+
+
+@pytest.mark.parametrize(
+    "said", [b"+OK\r\nHTTP/1.1 200 OK\r\n", b"+OK\r\n+OK\r\n"], ids=["garbage", "one reply too many"]
+)
+def test_a_server_that_is_not_redis_is_left_and_nobody_waits_for_it(said: bytes) -> None:
+    async def story() -> Any:
+        async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(said)  # to SELECT, and one line more
+            await writer.drain()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        link = RedisLink(RedisConfig(host="127.0.0.1", port=server.sockets[0].getsockname()[1], timeout=5.0))
+        try:
+            return await asyncio.gather(link.ask([("PING",)]), link.ask([("PING",)]), return_exceptions=True)
+        finally:
+            await link.close()
+            server.close()
+
+    assert all(isinstance(error, redis.RedisError | OSError) for error in asyncio.run(story()))
+
+
+def test_a_template_packs_what_its_commands_would_be() -> None:
+    template = Template("RPUSH $key $value", "LTRIM $key -5 -1", "SET 100% $other")
+    key, value, other = b"a b", b"%d\r\n$3\r\n\0\xff", b""
+    commands: list[Any] = [("RPUSH", key, value), ("LTRIM", key, -5, -1), ("SET", "100%", other)]
+    assert template.count == 3
+    assert template.pack(key, value, other) == b"".join(map(hiredis.pack_command, commands))
