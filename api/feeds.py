@@ -15,11 +15,13 @@ from api.schemas import FeedBody
 from engine.config import POOL_NAMES
 from engine.engine import Engine
 from engine.feed_types import Feed, FeedRequest
-from engine.render import item_names
+from tracking.packed import packed
 from tracking.times import to_iso
 from tracking.tracker import Tracker
 
 logger = logging.getLogger(__name__)
+
+USUAL_TAIL = b',"relaxed":[],"short":false,"degraded":[]}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,13 @@ def write(engine: Engine, feed: Feed, served: Served, degraded: list[str]) -> by
         "seed": feed.seed,
         "served_at": to_iso(served.at),
     }
+    tail = _tail(feed, degraded) if feed.relaxed or feed.short or degraded else USUAL_TAIL
+    return b'%b,"mix_ids":%b,"items":%b%b' % (orjson.dumps(head)[:-1], packed(feed).names, engine.render(feed), tail)
+
+
+def _tail(feed: Feed, degraded: list[str]) -> bytes:
     relaxed = [{"position": entry.position, "rule": entry.rule} for entry in feed.relaxed]
-    tail = {"relaxed": relaxed, "short": feed.short, "degraded": degraded}
-    names, items = item_names(feed.slate), engine.render(feed)
-    return b"".join((orjson.dumps(head)[:-1], b',"mix_ids":', names, b',"items":', items, b",", orjson.dumps(tail)[1:]))
+    return b"," + orjson.dumps({"relaxed": relaxed, "short": feed.short, "degraded": degraded})[1:]
 
 
 def count(feed: Feed, degraded: list[str]) -> None:

@@ -4,9 +4,6 @@
 """
 
 from math import isnan
-from typing import Any
-
-from numpy.typing import NDArray
 
 from engine.config import POOL_NAMES
 from engine.feed_types import Feed
@@ -40,19 +37,6 @@ class Renderer:
         room = _unset("char[]", lib.tf_render_room(self._texts, items, count))
         rendered: bytes = ffi.buffer(room, lib.tf_render(self._texts, items, features, count, room))[:]
         return rendered
-
-
-def item_names(slate: NDArray[Any]) -> bytes:
-    """The items of a slate as a JSON array of `"video:12"`, `"flow:3"`.
-
-    >>> import numpy as np
-    >>> from engine.feed_types import SLATE
-    >>> item_names(np.array([(12, 0, 0, 0, 0, 0, 0, 0, 0), (3, 0, 0, 0, 0, 1, 0, 0, 0)], dtype=SLATE))
-    b'["video:12","flow:3"]'
-    """
-    room = _unset("char[]", lib.TF_NAME_ROOM * len(slate) + 2)
-    names: bytes = ffi.buffer(room, lib.tf_names(ffi.from_buffer("tf_item[]", slate), len(slate), room))[:]
-    return names
 
 
 def plain(world: World, feed: Feed) -> bytes:

@@ -8,7 +8,7 @@ exactly once.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tracking.decisions import Decision
 from tracking.events import Event
@@ -21,8 +21,7 @@ class Kind(Enum):
     DECISION = "decision"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One thing to store: its unique id, whose it is, and its JSON."""
 
     kind: Kind

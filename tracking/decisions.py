@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from engine.config import POOL_NAMES
 from engine.features import DIMENSIONS
 from engine.feed_types import KINDS, Feed
+from tracking.packed import RECORDED, packed
 from tracking.times import milliseconds, of_iso, to_iso
-
-COLUMNS = (("id", "<i8"), ("propensity", "<f8"), ("is_flow", "u1"), ("slot", "u1"), ("pool", "u1"))
-"""What a record keeps of a slate (`engine.feed_types.SLATE`), column after column, while it waits to be stored."""
 
 
 class Shown(NamedTuple):
@@ -62,7 +60,7 @@ class Decision:
             snapshot_id=feed.snapshot_id,
             policy_version=feed.policy_version,
             seed=feed.seed,
-            shown=_shown(b"".join([feed.slate[name].tobytes() for name, _ in COLUMNS])),
+            shown=_shown(b"".join([feed.slate[name].tobytes() for name, _ in RECORDED])),
             features=feed.features,
         )
 
@@ -83,8 +81,9 @@ class Decision:
         }
         names = ("feed_id", "user_id", "session_id", "snapshot_id", "policy_version", "seed")
         values: dict[str, object] = {name: getattr(self, name) for name in names}
-        slate = {name: np.array(columns[name], dtype=kind) for name, kind in COLUMNS}
-        return _json(values, self.served_at, slate, self.features)
+        slate = b"".join([np.array(columns[name], dtype=kind).tobytes() for name, kind in RECORDED])
+        values |= {"served_at": to_iso(self.served_at), "slate": b64encode(slate).decode()}
+        return orjson.dumps(values | {"features": pack_features(self.features)})
 
     @classmethod
     def of_json(cls, body: bytes) -> "Decision":
@@ -103,19 +102,19 @@ class Decision:
 
 def feed_json(feed: Feed, *, feed_id: str, user_id: int, session_id: str, served_at: datetime) -> bytes:
     """What `Decision.of_feed(...).to_json()` gives, for the path of a request: without the objects between."""
-    if not np.isfinite(feed.features).all():
-        raise ValueError("features: not finite")
-    values: dict[str, object] = {"feed_id": feed_id, "user_id": user_id, "session_id": session_id}
-    values |= {"snapshot_id": feed.snapshot_id, "policy_version": feed.policy_version, "seed": feed.seed}
-    return _json(values, served_at, feed.slate, feed.features)
-
-
-def _json(values: dict[str, object], served_at: datetime, slate: Any, features: NDArray[np.float32]) -> bytes:
-    """The record's line; `slate` has the `COLUMNS` by name."""
-    columns = b"".join([slate[name].tobytes() for name, _ in COLUMNS])
-    values["served_at"], values["slate"] = to_iso(served_at), b64encode(columns).decode()
-    values["features"] = pack_features(features)
-    return orjson.dumps(values)
+    parts = packed(feed)
+    head = orjson.dumps(
+        {
+            "feed_id": feed_id,
+            "user_id": user_id,
+            "session_id": session_id,
+            "snapshot_id": feed.snapshot_id,
+            "policy_version": feed.policy_version,
+            "seed": feed.seed,
+            "served_at": to_iso(served_at),
+        }
+    )
+    return b'%b,"slate":"%b","features":"%b"}' % (head[:-1], parts.recorded, parts.features)
 
 
 def _waiting(values: dict[str, Any]) -> tuple[Shown, ...]:
@@ -125,11 +124,11 @@ def _waiting(values: dict[str, Any]) -> tuple[Shown, ...]:
 
 def _shown(columns: bytes) -> tuple[Shown, ...]:
     """The positions of a record's `slate`. Raises ValueError when it is no whole number of them, or names no pool."""
-    count, rest = divmod(len(columns), sum(np.dtype(kind).itemsize for _, kind in COLUMNS))
+    count, rest = divmod(len(columns), sum(np.dtype(kind).itemsize for _, kind in RECORDED))
     if rest:
         raise ValueError("slate: not a whole number of positions")
     found, start = [], 0
-    for _, kind in COLUMNS:
+    for _, kind in RECORDED:
         found.append(np.frombuffer(columns, kind, count, start).tolist())
         start += count * np.dtype(kind).itemsize
     try:

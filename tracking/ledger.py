@@ -9,12 +9,12 @@ import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cache
 from itertools import compress
+from struct import unpack_from
 from typing import Protocol
-
-import numpy as np
 
 from engine.feed_types import Feed, Seen
 from tracking.events import Event
+from tracking.packed import packed
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Ledger(Protocol):
         """What counts for the next feed, in one exchange."""
         ...
 
-    def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> Awaitable[None]:
+    def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> Awaitable[object]:
         """A feed was served. Begins at once; what is returned ends when it is kept, or raises, and must be awaited."""
         ...
 
@@ -70,17 +70,17 @@ def session_name(user_id: int, session_id: str) -> str:
 
 def pack_feed(feed: Feed) -> bytes:
     """What a session keeps of a feed: ids, creators' ids (8 bytes little-endian each), and a byte each, 1 for flows."""
-    return b"".join([feed.slate[name].tobytes() for name in ("id", "creator_id", "is_flow")])
+    return packed(feed).kept
 
 
-def unpack_feed(packed: bytes) -> tuple[list[int], list[int], bytes]:
+def unpack_feed(packed: bytes) -> tuple[tuple[int, ...], tuple[int, ...], bytes]:
     """The ids, the creators' ids, and which are flows, of what `pack_feed` wrote. Raises ValueError on other bytes."""
     count, rest = divmod(len(packed), 17)
     is_flow = packed[16 * count :]
     if rest or is_flow.strip(b"\0\1"):
         raise ValueError("this is no feed of a session")
-    ids, creators = np.frombuffer(packed, "<i8", 2 * count).reshape(2, count).tolist()
-    return ids, creators, is_flow
+    numbers = unpack_from(f"<{2 * count}q", packed)
+    return numbers[:count], numbers[count:], is_flow
 
 
 def seen_of(feeds: Sequence[bytes], watched: Sequence[str], hidden: Sequence[str]) -> Seen:
@@ -90,9 +90,9 @@ def seen_of(feeds: Sequence[bytes], watched: Sequence[str], hidden: Sequence[str
     videos: list[int] = []
     flows: list[int] = []
     creators: list[int] = []
-    for packed in feeds:
+    for kept in feeds:
         try:
-            ids, makers, is_flow = unpack_feed(packed)
+            ids, makers, is_flow = unpack_feed(kept)
         except ValueError:
             _tell_once("a session's feed")
             continue
@@ -111,6 +111,8 @@ def seen_of(feeds: Sequence[bytes], watched: Sequence[str], hidden: Sequence[str
 
 
 def _ids(items: Sequence[str], prefix: str) -> tuple[int, ...]:
+    if not items:
+        return ()
     found = [item.removeprefix(prefix) for item in items if item.startswith(prefix)]
     try:
         return tuple(map(int, found))

@@ -27,7 +27,8 @@ from tracking.redis_scripts import ADOPT, CLAIM, FORGET, HOLD, PUSH, RELEASE
 
 log = logging.getLogger(__name__)
 
-PREFIXES = {Kind.ACTIVITY: "user_activity:", Kind.DECISION: "feed_decisions:"}
+ACTIVITIES, DECISIONS = "user_activity:", "feed_decisions:"
+PREFIXES = {Kind.ACTIVITY: ACTIVITIES, Kind.DECISION: DECISIONS}
 TOTALS = {Kind.ACTIVITY: "activities", Kind.DECISION: "decisions"}
 WAITING, DRAINING, DRAINED, SUMS = "activity_waiting", "activity_draining", "drained:", "activity_totals"
 DAY_SECONDS, RECENT_SECONDS, LEASE_SECONDS = 86_400, 3_600, 60.0
@@ -45,7 +46,7 @@ def _begun(drained: str) -> float:
 
 def _kind(key: str) -> Kind:
     """What a list holds, drained or not."""
-    return Kind.DECISION if key.removeprefix(DRAINED).startswith(PREFIXES[Kind.DECISION]) else Kind.ACTIVITY
+    return Kind.DECISION if key.removeprefix(DRAINED).startswith(DECISIONS) else Kind.ACTIVITY
 
 
 @contextmanager
@@ -85,10 +86,15 @@ class RedisBuffer:
         """Keep the records in one exchange, as durable as Redis is (see `warnings`); see `Buffer.push`."""
         if self._breaker.open:
             raise BufferUnavailableError(self._breaker.reason)
-        keys = [WAITING, SUMS, *(f"{PREFIXES[record.kind]}{record.user_id}" for record in records)]
+        keys = [WAITING, SUMS]
         arguments: list[Argument] = [int((self.expires_seconds or 0) * 1000), RECENT_SECONDS * 1000]
-        for record in records:
-            arguments += [record.id if record.kind is Kind.ACTIVITY else "", record.body]
+        for kind, event_id, user_id, body in records:
+            if kind is Kind.ACTIVITY:
+                keys.append(f"{ACTIVITIES}{user_id}")
+                arguments += (event_id, body)
+            else:
+                keys.append(f"{DECISIONS}{user_id}")
+                arguments += ("", body)
         try:
             duplicates = await self._link.run(_PUSH, keys, arguments)
         except (redis.RedisError, OSError, TimeoutError) as error:

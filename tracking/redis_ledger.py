@@ -13,7 +13,6 @@ from typing import Any
 import redis
 
 from engine.feed_types import NOTHING_SEEN, Feed, Seen
-from engine.render import item_names
 from tracking.events import Event
 from tracking.ledger import (
     MARK_SECONDS,
@@ -25,10 +24,10 @@ from tracking.ledger import (
     SESSION_SECONDS,
     SHOWN_SECONDS,
     LedgerUnavailableError,
-    pack_feed,
     seen_of,
     session_name,
 )
+from tracking.packed import packed
 from tracking.redis_client import Breaker, RedisConfig
 from tracking.redis_link import Argument, RedisLink, Replies, Script, Template, successes
 
@@ -119,20 +118,20 @@ class RedisLedger:
 
     async def read(self, user_id: int, session_id: str) -> Seen:
         """What counts for the next feed; see `Ledger`."""
-        packed = READ.pack(_session(user_id, session_id), b"watched:%d" % user_id, b"hidden:%d" % user_id)
-        feeds, watched, hidden = await self._answers(self._sent(packed, READ.count))
+        commands = READ.pack(_session(user_id, session_id), b"watched:%d" % user_id, b"hidden:%d" % user_id)
+        feeds, watched, hidden = await self._answers(self._sent(commands, READ.count))
         if not (feeds or watched or hidden):
             return NOTHING_SEEN
         return seen_of(feeds, *([item.decode(errors="replace") for item in marked] for marked in (watched, hidden)))
 
-    def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> Awaitable[None]:
+    def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> Awaitable[object]:
         """A feed was served; see `Ledger`."""
         if not len(feed.slate):
-            return self._done(self._sent(b"", 0))
-        entry = b"%b %b" % (feed_id.encode(), item_names(feed.slate))
-        recent = self._recent(user_id).encode()
-        packed = SERVED.pack(_session(user_id, session_id), pack_feed(feed), recent, entry)
-        return self._done(self._sent(packed, SERVED.count))
+            return self._answers(self._sent(b"", 0))
+        parts, recent = packed(feed), self._recent(user_id).encode()
+        entry = b"%b %b" % (feed_id.encode(), parts.names)
+        commands = SERVED.pack(_session(user_id, session_id), parts.kept, recent, entry)
+        return self._answers(self._sent(commands, SERVED.count))
 
     async def acted(self, events: Sequence[Event]) -> None:
         """Viewers watched and hid; see `Ledger`."""
@@ -186,9 +185,6 @@ class RedisLedger:
             return successes(await sent)
         except (redis.RedisError, OSError, TimeoutError) as error:
             raise self._failed(error) from error
-
-    async def _done(self, sent: Future[Replies] | None) -> None:
-        await self._answers(sent)
 
     async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         if self._breaker.open:

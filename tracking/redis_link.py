@@ -108,11 +108,11 @@ class RedisLink:
 
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """What the script returns."""
-        (reply,) = await self.send([("EVALSHA", script.name, len(keys), *keys, *arguments)])
-        if isinstance(reply, redis.ResponseError) and str(reply).startswith("NOSCRIPT"):
-            (reply,) = await self.send([("EVAL", script.source, len(keys), *keys, *arguments)])
-        if isinstance(reply, Exception):
-            raise reply
+        (reply,) = await self.send_packed(_pack(("EVALSHA", script.name, len(keys), *keys, *arguments)), 1)
+        if isinstance(reply, redis.ResponseError):
+            if not str(reply).startswith("NOSCRIPT"):
+                raise reply
+            (reply,) = await self.ask([("EVAL", script.source, len(keys), *keys, *arguments)])
         return reply
 
     async def close(self) -> None:
@@ -188,9 +188,8 @@ class RedisLink:
 
 def successes(replies: Replies) -> Replies:
     """The replies. Raises the first that is an error."""
-    for reply in replies:
-        if isinstance(reply, Exception):
-            raise reply
+    if redis.ResponseError in map(type, replies):  # one step for the usual case that none is
+        raise next(reply for reply in replies if isinstance(reply, redis.ResponseError))
     return replies
 
 

@@ -244,6 +244,21 @@ typedef struct {
 int64_t tf_render_room(const tf_texts *texts, const tf_item *item, int32_t count);
 /* Write the items as a JSON array; returns its length. features is [count][TF_FEATURES]. */
 int64_t tf_render(const tf_texts *texts, const tf_item *item, const float *features, int32_t count, char *out);
-/* Write `["video:12","flow:3"]`, at most TF_NAME_ROOM bytes an item and two more; returns the length. Ids are not
-   negative. */
-int64_t tf_names(const tf_item *item, int32_t count, char *out);
+
+/* A member of tf_item: where it is and how many bytes it has. */
+typedef struct {
+    int32_t offset;
+    int32_t size;
+} tf_column;
+
+/* Members of items, all of the first one after another, then all of the second. */
+typedef struct {
+    int32_t count;
+    const tf_column *column;
+} tf_columns;
+
+/* Write what is kept of a feed: columns as they lie in memory, other columns as base64, the features (so many numbers) as
+   base64, and `["video:12","flow:3"]`, at most TF_NAME_ROOM bytes an item and two more. Returns the length, or -1 where a
+   feature is not finite. spare has room for the recorded columns. Ids are not negative. */
+int64_t tf_pack(const tf_item *item, int32_t count, const tf_columns *kept, const tf_columns *recorded,
+                const float *features, int64_t numbers, uint8_t *spare, uint8_t *out);

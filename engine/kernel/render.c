@@ -46,8 +46,8 @@ int64_t tf_render(const tf_texts *texts, const tf_item *item, const float *featu
     return out - begin;
 }
 
-int64_t tf_names(const tf_item *item, int32_t count, char *out) {
-    char *begin = out;
+/* `["video:12","flow:3"]`; ids are not negative. */
+static char *names(char *out, const tf_item *item, int32_t count) {
     *out++ = '[';
     for (int32_t i = 0; i < count; i++) {
         if (i) *out++ = ',';
@@ -55,5 +55,65 @@ int64_t tf_names(const tf_item *item, int32_t count, char *out) {
         *out++ = '"';
     }
     *out++ = ']';
-    return out - begin;
+    return out;
+}
+
+/* Columns one after another, as they lie in memory; gives the place behind them. */
+static uint8_t *columns(uint8_t *out, const tf_item *item, int32_t count, const tf_columns *asked) {
+    for (const tf_column *one = asked->column; one < asked->column + asked->count; one++) {
+        const uint8_t *from = (const uint8_t *)item + one->offset;
+        for (int32_t i = 0; i < count; i++, from += sizeof *item, out += one->size) {
+            if (one->size == 8) memcpy(out, from, 8); /* a size that the compiler knows */
+            else memcpy(out, from, (size_t)one->size);
+        }
+    }
+    return out;
+}
+
+/* Three bytes as four times six bits. */
+static inline void sixes(const uint8_t *three, uint8_t *out) {
+    uint32_t bits = (uint32_t)three[0] << 16 | (uint32_t)three[1] << 8 | three[2];
+    uint8_t four[4] = {(uint8_t)(bits >> 18), bits >> 12 & 63, bits >> 6 & 63, bits & 63};
+    memcpy(out, four, 4);
+}
+
+/* Letters for six bits each, without a table, so that the compiler does many at once. */
+EVERY_WIDTH static void letters(uint8_t *text, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        uint8_t six = text[i]; /* 0 to 25 are A to Z, to 51 a to z, to 61 digits, then + and / */
+        text[i] = (uint8_t)(six + 'A' + (six > 25) * 6 - (six > 51) * 75 - (six > 61) * 15 + (six > 62) * 3);
+    }
+}
+
+/* Bytes as base64; gives the place behind. */
+static uint8_t *base64(uint8_t *out, const uint8_t *from, int64_t length) {
+    int64_t groups = length / 3, over = length % 3, count = 4 * (groups + (over > 0));
+    for (int64_t i = 0; i < groups; i++) sixes(from + 3 * i, out + 4 * i);
+    if (over) {
+        uint8_t last[3] = {0};
+        memcpy(last, from + 3 * groups, (size_t)over);
+        sixes(last, out + 4 * groups);
+    }
+    letters(out, count);
+    if (over) memset(out + count - (3 - over), '=', (size_t)(3 - over));
+    return out + count;
+}
+
+static int all_finite(const float *number, int64_t count) {
+    int endless = 0;
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, number + i, sizeof bits);
+        endless |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return !endless;
+}
+
+int64_t tf_pack(const tf_item *item, int32_t count, const tf_columns *kept, const tf_columns *recorded,
+                const float *features, int64_t numbers, uint8_t *spare, uint8_t *out) {
+    if (!all_finite(features, numbers)) return -1;
+    uint8_t *end = columns(out, item, count, kept);
+    end = base64(end, spare, columns(spare, item, count, recorded) - spare);
+    end = base64(end, (const uint8_t *)features, 4 * numbers);
+    return (uint8_t *)names((char *)end, item, count) - out;
 }

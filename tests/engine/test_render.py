@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.features import DIMENSIONS
 from engine.feed_types import SLATE, Feed
-from engine.render import Renderer, item_names, plain
+from engine.render import Renderer, plain
 from tests.support.worlds import random_world
 
 WORLD = random_world(3, videos=7, flows=7)
@@ -71,11 +71,3 @@ def test_what_is_no_finite_number_is_written_as_before() -> None:
     compiled, _ = written([float("nan"), 1.0], [float("inf"), float("nan")])
     assert b'"score":null,"propensity":inf' in compiled
     assert b'"propensity":nan' in compiled
-
-
-@given(st.lists(st.tuples(st.integers(0, 2**63 - 1), st.booleans()), max_size=96))
-def test_items_are_named_by_kind_and_id(items: list[tuple[int, bool]]) -> None:
-    slate = np.zeros(len(items), dtype=SLATE)
-    slate["id"], slate["is_flow"] = [number for number, _ in items], [flow for _, flow in items]
-    expected = ",".join(f'"{"flow" if flow else "video"}:{number}"' for number, flow in items)
-    assert item_names(slate) == f"[{expected}]".encode()

@@ -1,0 +1,51 @@
+"""What others keep of a feed, packed in one call of the kernel: columns, their base64, names."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from engine.feed_types import SLATE, Feed
+from engine.kernel._kernel import ffi, lib
+
+_unset = ffi.new_allocator(should_clear_after_alloc=False)  # room that is written before it is read
+_ITEMS, _NUMBERS, _BYTES = ffi.typeof("tf_item[]"), ffi.typeof("float[]"), ffi.typeof("uint8_t[]")
+
+
+class Packed(NamedTuple):
+    """A feed's packed parts. A column is a member of all positions one after another, as its bytes lie in memory."""
+
+    kept: bytes  # some columns
+    recorded: bytes  # some columns as base64
+    features: bytes  # float32 row by row, as base64
+    names: bytes  # a JSON array of `"video:12"`, `"flow:3"`
+
+
+class Packing:
+    """Packs feeds; `kept` and `recorded` name members of a slate (`engine.feed_types.SLATE`)."""
+
+    def __init__(self, *, kept: Sequence[str], recorded: Sequence[str]) -> None:
+        self._kept, self._kept_places, self._kept_size = _columns(kept)
+        self._recorded, self._recorded_places, self._recorded_size = _columns(recorded)
+
+    def pack(self, feed: Feed) -> Packed:
+        """The parts. Raises ValueError when a feature is not finite."""
+        items, numbers = ffi.from_buffer(_ITEMS, feed.slate), ffi.from_buffer(_NUMBERS, feed.features)
+        count, values = len(items), len(numbers)
+        kept = self._kept_size * count
+        recorded = kept + (self._recorded_size * count + 2) // 3 * 4
+        features = recorded + (4 * values + 2) // 3 * 4
+        room, spare = (
+            _unset(_BYTES, features + lib.TF_NAME_ROOM * count + 2),
+            _unset(_BYTES, self._recorded_size * count),
+        )
+        end = lib.tf_pack(items, count, self._kept, self._recorded, numbers, values, spare, room)
+        if end < 0:
+            raise ValueError("features: not finite")
+        parts = ffi.buffer(room, end)
+        return Packed(parts[:kept], parts[kept:recorded], parts[recorded:features], parts[features:])
+
+
+def _columns(names: Sequence[str]) -> tuple[Any, Any, int]:
+    """The columns as the kernel reads them, what they borrow, and how many bytes a position has in them."""
+    fields: Any = SLATE.fields
+    places = ffi.new("tf_column[]", [(fields[name][1], fields[name][0].itemsize) for name in names])
+    return ffi.new("tf_columns *", (len(names), places)), places, sum(fields[name][0].itemsize for name in names)
