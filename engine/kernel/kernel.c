@@ -101,12 +101,23 @@ static void similarities(const tf_world *world, const float *restrict dot, float
     for (int64_t i = 0; i < n; i++) out[i] = clipped(out[i]);
 }
 
-/* Notes the creator that this person is, once, with the nearest hop. */
-static inline void meet(const tf_world *world, tf_scratch *scratch, int32_t person, uint8_t hop) {
-    int32_t creator = world->user_creator[person];
-    if (creator < 0 || scratch->hop[creator] >= hop) return;
-    if (!scratch->hop[creator]) scratch->met[scratch->met_count++] = creator;
-    scratch->hop[creator] = hop;
+/* Notes how near the creator is that this person is, if any. Without branches: most people at two hops are none. */
+static inline void meet(const tf_world *world, tf_scratch *scratch, int32_t person, float nearness) {
+    int32_t creator = world->user_creator[person], known = creator >= 0;
+    float *held = &scratch->nearness[known ? creator : 0];
+    float more = known ? nearness : 0.0f;
+    scratch->met[scratch->met_count] = creator;
+    scratch->met_count += (*held == 0.0f) & known;
+    *held = *held < more ? more : *held;
+}
+
+/* What friends liked adds to what their creators' nearness gives. */
+static void spread_likes(const tf_world *world, tf_scratch *scratch, int32_t person) {
+    for (int64_t p = world->liked_start[person]; p < world->liked_start[person + 1]; p++) {
+        int32_t video = world->liked_video[p];
+        float *held = &scratch->social[video], nearness = scratch->nearness[world->creator[video]];
+        *held = (*held < nearness ? nearness : *held) + world->social_like;
+    }
 }
 
 void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch) {
@@ -127,20 +138,10 @@ void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scrat
     int64_t from = start[viewer->user], to = start[viewer->user + 1];
     for (int64_t f = from; f < to; f++) {
         int32_t person = world->friend_user[f];
-        meet(world, scratch, person, 2);
-        for (int64_t g = start[person]; g < start[person + 1]; g++) meet(world, scratch, world->friend_user[g], 1);
+        meet(world, scratch, person, 1.0f);
+        for (int64_t g = start[person]; g < start[person + 1]; g++) meet(world, scratch, world->friend_user[g], 0.5f);
     }
-    for (int32_t m = 0; m < scratch->met_count; m++) {
-        int32_t creator = scratch->met[m];
-        float value = scratch->hop[creator] == 2 ? 1.0f : 0.5f;
-        for (int64_t p = world->creator_start[creator]; p < world->creator_start[creator + 1]; p++)
-            scratch->social[world->creator_video[p]] = value;
-    }
-    for (int64_t f = from; f < to; f++) {
-        int32_t person = world->friend_user[f];
-        for (int64_t p = world->liked_start[person]; p < world->liked_start[person + 1]; p++)
-            scratch->social[world->liked_video[p]] += world->social_like;
-    }
+    for (int64_t f = from; f < to; f++) spread_likes(world, scratch, world->friend_user[f]);
 }
 
 void tf_unspread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch) {
@@ -149,12 +150,7 @@ void tf_unspread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scr
         for (int64_t p = world->term_start[term]; p < world->term_start[term + 1]; p++)
             scratch->match[world->term_video[p]] = 0.0f;
     }
-    for (int32_t m = 0; m < scratch->met_count; m++) {
-        int32_t creator = scratch->met[m];
-        scratch->hop[creator] = 0;
-        for (int64_t p = world->creator_start[creator]; p < world->creator_start[creator + 1]; p++)
-            scratch->social[world->creator_video[p]] = 0.0f;
-    }
+    for (int32_t m = 0; m < scratch->met_count; m++) scratch->nearness[scratch->met[m]] = 0.0f;
     scratch->met_count = 0;
     if (viewer->user < 0) return;
     for (int64_t f = world->friend_start[viewer->user]; f < world->friend_start[viewer->user + 1]; f++) {
@@ -190,21 +186,23 @@ int32_t tf_mark(uint8_t *flags, const int32_t *rows, int32_t count, uint8_t flag
     return fresh;
 }
 
+/* social_signal: likes are added to the nearness where there are any, so the sum is never below it. */
+static inline float signal(float liked, float nearness) { return clipped(liked < nearness ? nearness : liked); }
 
 /* The pair features of these videos. */
 EVERY_WIDTH
 static void pair_block(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, const int32_t *rows,
                        int32_t count, float (*restrict d)[BLOCK]) {
     const float *restrict similarity = scratch->similarity, *restrict match = scratch->match;
-    const float *restrict social = scratch->social;
-    const int32_t *restrict city = world->city, *restrict country = world->country;
+    const float *restrict social = scratch->social, *restrict nearness = scratch->nearness;
+    const int32_t *restrict city = world->city, *restrict country = world->country, *restrict creator = world->creator;
     const int32_t my_city = known_place(viewer->city), my_country = known_place(viewer->country);
     const uint32_t key_a = viewer->key_a, key_b = viewer->key_b;
     for (int32_t i = 0; i < count; i++) d[0][i] = similarity[rows[i]];
     for (int32_t i = 0; i < count; i++) d[1][i] = clipped(match[rows[i]]);
     for (int32_t i = 0; i < count; i++)
         d[2][i] = city[rows[i]] == my_city ? 1.0f : (country[rows[i]] == my_country ? 0.5f : 0.0f);
-    for (int32_t i = 0; i < count; i++) d[3][i] = clipped(social[rows[i]]);
+    for (int32_t i = 0; i < count; i++) d[3][i] = signal(social[rows[i]], nearness[creator[rows[i]]]);
     for (int32_t i = 0; i < count; i++) d[4][i] = uniform((uint32_t)rows[i], key_a, key_b);
 }
 
@@ -213,15 +211,16 @@ EVERY_WIDTH
 static void pair_stretch(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, int32_t from,
                          int32_t count, float (*restrict d)[BLOCK]) {
     const float *restrict similarity = scratch->similarity + from, *restrict match = scratch->match + from;
-    const float *restrict social = scratch->social + from;
+    const float *restrict social = scratch->social + from, *restrict nearness = scratch->nearness;
     const int32_t *restrict city = world->city + from, *restrict country = world->country + from;
+    const int32_t *restrict creator = world->creator + from;
     const int32_t my_city = known_place(viewer->city), my_country = known_place(viewer->country);
     const uint32_t key_a = viewer->key_a, key_b = viewer->key_b;
     for (int32_t i = 0; i < count; i++) d[0][i] = similarity[i];
     for (int32_t i = 0; i < count; i++) d[1][i] = clipped(match[i]);
     for (int32_t i = 0; i < count; i++)
         d[2][i] = city[i] == my_city ? 1.0f : (country[i] == my_country ? 0.5f : 0.0f);
-    for (int32_t i = 0; i < count; i++) d[3][i] = clipped(social[i]);
+    for (int32_t i = 0; i < count; i++) d[3][i] = signal(social[i], nearness[creator[i]]);
     for (int32_t i = 0; i < count; i++) d[4][i] = uniform((uint32_t)(from + i), key_a, key_b);
 }
 

@@ -102,10 +102,10 @@ typedef struct {
     float *similarity;               /* [videos], skill_similarity; whatever it was between feeds */
     float *skill_dot;                /* [skills] */
     float *match;                    /* [videos], extended_match */
-    float *social;                   /* [videos], social_signal before the cap */
+    float *social;                   /* [videos], social_signal before the cap of those that friends liked */
     int32_t *creator_last;           /* [creators], last position of the creator */
-    uint8_t *hop;                    /* [creators], 2 for those the viewer knows, 1 for those at two hops */
-    int32_t *met;                    /* [creators], those with a hop; met_count of them */
+    float *nearness;                 /* [creators], 1 for those the viewer knows, 0.5 for those at two hops */
+    int32_t *met;                    /* [creators + 1], those who are near; met_count of them */
     int32_t met_count;
 } tf_scratch;
 
