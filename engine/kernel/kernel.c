@@ -16,6 +16,7 @@
 #define BUCKETS 256 /* of a sort */
 #define CROWD 16    /* entries that insertion sorts fast */
 #define PAIRS TF_PAIRS
+#define WORD 8 /* bytes looked at together */
 #define SLACK 2e-5f /* more than float32 may round a score up by, relative and absolute */
 
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
@@ -88,17 +89,22 @@ static inline int32_t known_place(int32_t code) { return code < 0 ? -2 : code; }
 static inline float clipped(float x) { return x < 0.0f ? 0.0f : (x > 1.0f ? 1.0f : x); }
 
 /* A video's vector is a weighted sum of its skills' vectors, so its cosine is the weighted sum of theirs: a few
-   multiplications a video instead of `width`. */
+   multiplications a video instead of `width`. Block by block, so that each is clipped while it is at hand. */
 EVERY_WIDTH
 static void similarities(const tf_world *world, const float *restrict dot, float *restrict out) {
     const int64_t n = world->videos;
     const int32_t *restrict s0 = world->skill, *restrict s1 = s0 + n, *restrict s2 = s1 + n, *restrict s3 = s2 + n;
     const float *restrict w0 = world->skill_weight, *restrict w1 = w0 + n, *restrict w2 = w1 + n,
                           *restrict w3 = w2 + n;
-    for (int64_t i = 0; i < n; i++)
-        out[i] = ((w0[i] * dot[s0[i]] + w1[i] * dot[s1[i]]) + w2[i] * dot[s2[i]]) + w3[i] * dot[s3[i]];
-    for (int32_t m = 0; m < world->more; m++) out[world->more_video[m]] += world->more_weight[m] * dot[world->more_skill[m]];
-    for (int64_t i = 0; i < n; i++) out[i] = clipped(out[i]);
+    int32_t m = 0;
+    for (int64_t from = 0; from < n; from += BLOCK) {
+        const int64_t to = n - from < BLOCK ? n : from + BLOCK;
+        for (int64_t i = from; i < to; i++)
+            out[i] = ((w0[i] * dot[s0[i]] + w1[i] * dot[s1[i]]) + w2[i] * dot[s2[i]]) + w3[i] * dot[s3[i]];
+        for (; m < world->more && world->more_video[m] < to; m++)
+            out[world->more_video[m]] += world->more_weight[m] * dot[world->more_skill[m]];
+        for (int64_t i = from; i < to; i++) out[i] = clipped(out[i]);
+    }
 }
 
 /* Notes how near the creator is that this person is, if any. Without branches: most people at two hops are none. */
@@ -414,27 +420,33 @@ static void rank_ordered(const tf_world *world, const tf_viewer *viewer, const t
     take(world, viewer, scratch, best, at, rows, count);
 }
 
-/* A table in the catalogue's order: similarity and match, known already, tell which entries are worth a score. */
+/* A table in the catalogue's order: similarity and match, known already, tell which entries are worth a score. Returns how
+   many, and writes them to `at` unless they are more than `few`. */
 EVERY_WIDTH
 static int32_t promising(const tf_table *table, const tf_scratch *scratch, uint8_t mask, float threshold, int32_t from,
-                         int32_t count, int32_t *restrict at) {
+                         int32_t count, int32_t few, int32_t *restrict at) {
     const float *restrict peak = table->peak + from, *restrict similarity = scratch->similarity + from;
     const float *restrict match = scratch->match + from;
     const uint8_t *restrict flags = scratch->flags + from;
     const float c0 = table->c[0], c1 = table->c[1];
-    uint8_t passes[BLOCK];
+    uint8_t passes[BLOCK + WORD];
     int32_t any = 0, found = 0;
     for (int32_t i = 0; i < count; i++) {
         float most = peak[i] + (c0 * similarity[i] + c1 * (match[i] > 1.0f ? 1.0f : match[i]));
         passes[i] = (most >= threshold) & ((flags[i] & mask) == 0);
         any += passes[i];
     }
-    if (!any) return 0;
-    for (int32_t i = 0; i < count; i++) {
-        at[found] = from + i;
-        found += passes[i];
+    if (!any || any > few) return any;
+    memset(passes + count, 0, WORD);
+    for (int32_t i = 0; i < count; i += WORD) {
+        uint64_t word; /* most are zero: few entries pass */
+        memcpy(&word, passes + i, WORD);
+        for (int32_t j = i; word && j < i + WORD; j++) {
+            at[found] = from + j;
+            found += passes[j];
+        }
     }
-    return found;
+    return any;
 }
 
 /* Scores a whole stretch: where most entries may win, stepping over the others costs more than they do. */
@@ -452,7 +464,7 @@ static void rank_natural(const tf_world *world, const tf_viewer *viewer, const t
     int32_t at[BLOCK];
     for (int32_t from = 0; from < world->videos; from += BLOCK) {
         int32_t count = world->videos - from < BLOCK ? world->videos - from : BLOCK;
-        int32_t found = promising(best->table, scratch, mask, best->threshold, from, count, at);
+        int32_t found = promising(best->table, scratch, mask, best->threshold, from, count, count / 4, at);
         if (found > count / 4) take_stretch(world, viewer, scratch, mask, best, from, count);
         else if (found) take(world, viewer, scratch, best, at, at, found);
     }
