@@ -10,13 +10,11 @@ static const double WEIGHT[TF_NODES] = {0.10122853629037669, 0.22238103445337434
                                      0.36268378337836177, 0.36268378337836177, 0.31370664587788705,
                                      0.22238103445337434, 0.10122853629037669};
 
-/* What a slot's pool offers: candidates, their scores, their chances. */
+/* What a slot's pool offers: places in its list, and the sum of weights up to and with each. */
 typedef struct {
     int32_t count;
-    int32_t rows[TF_MOST_CANDIDATES];
-    double scores[TF_MOST_CANDIDATES];
-    double chances[TF_MOST_CANDIDATES]; /* softmax only, up to a common factor; the sum is total */
-    double total;
+    int32_t place[TF_MOST_CANDIDATES];
+    double sum[TF_MOST_CANDIDATES]; /* softmax only: chances up to a common factor */
 } offer;
 
 static double draw(const tf_feed *feed, uint64_t stream, int32_t position, uint64_t attempt) {
@@ -60,16 +58,16 @@ static void rank(const tf_world *world, const tf_viewer *viewer, const tf_scratc
 static int32_t step_over(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, const tf_pool *pool,
                          int32_t position, offer *out) {
     const tf_list *list = &pool->list;
-    out->count = 0;
-    out->total = 0.0;
-    for (int32_t i = 0; i < list->length && out->count < pool->limit; i++) {
+    int32_t count = 0;
+    double sum = 0.0;
+    for (int32_t i = 0; i < list->length && count < pool->limit; i++) {
         if (refused(world, scratch, feed, list->rows[i], position)) continue;
-        out->rows[out->count] = list->rows[i];
-        out->scores[out->count] = list->scores[i];
-        if (pool->weights) out->total += out->chances[out->count] = pool->weights[i];
-        out->count++;
+        out->place[count] = i;
+        if (pool->weights) out->sum[count] = sum += pool->weights[i];
+        count++;
     }
-    return out->count == pool->limit || list->length < list->k;
+    out->count = count;
+    return count == pool->limit || list->length < list->k;
 }
 
 /* What the pool offers, ranked deeper where that is too little; 0 when there is nothing or still too little. */
@@ -89,21 +87,27 @@ static int32_t choose(const tf_pool *pool, const offer *from, double drawn) {
         int32_t index = (int32_t)(drawn * from->count);
         return index < from->count ? index : from->count - 1;
     }
-    double sum = 0.0;
-    for (int32_t i = 0; i < from->count; i++)
-        if ((sum += from->chances[i]) > drawn * from->total) return i;
-    return from->count - 1;
+    /* The first whose sum is above what was drawn, or the last. */
+    const double wanted = drawn * from->sum[from->count - 1];
+    int32_t first = 0, left = from->count - 1;
+    while (left > 0) {
+        int32_t half = left / 2, below = from->sum[first + half] <= wanted;
+        first = below ? first + half + 1 : first;
+        left = below ? left - half - 1 : half;
+    }
+    return first;
 }
 
 static double chance_of(const tf_pool *pool, const offer *from, int32_t index) {
     if (index < 0) return 0.0;
     if (pool->pick == TF_TOP) return index == 0 ? 1.0 : 0.0;
-    return pool->pick == TF_UNIFORM ? 1.0 / from->count : from->chances[index] / from->total;
+    if (pool->pick == TF_UNIFORM) return 1.0 / from->count;
+    return pool->weights[from->place[index]] / from->sum[from->count - 1];
 }
 
-static int32_t index_of(const offer *from, int32_t row) {
+static int32_t index_of(const tf_pool *pool, const offer *from, int32_t row) {
     for (int32_t i = 0; i < from->count; i++)
-        if (from->rows[i] == row) return i;
+        if (pool->list.rows[from->place[i]] == row) return i;
     return -1;
 }
 
@@ -141,13 +145,14 @@ static int32_t fill_video(const tf_world *world, const tf_viewer *viewer, tf_scr
     if (pool->pick == TF_EXPLORE || feed->turned[position]) {
         row = explore(world, scratch, feed, position, open);
         if (row < 0) return 0;
-        if (pool->pick != TF_EXPLORE) index = index_of(from, row);
+        if (pool->pick != TF_EXPLORE) index = index_of(pool, from, row);
     } else {
         index = choose(pool, from, draw(feed, TF_CHOICE, position, 0));
-        row = from->rows[index];
+        row = pool->list.rows[from->place[index]];
     }
     double own = pool->pick == TF_EXPLORE ? 0.0 : chance_of(pool, from, index);
-    put(feed, position, 0, row, index < 0 ? NAN : from->scores[index], (1.0 - rate) * own + rate / open);
+    double score = index < 0 ? NAN : pool->list.scores[from->place[index]];
+    put(feed, position, 0, row, score, (1.0 - rate) * own + rate / open);
     scratch->flags[row] |= feed->repeat_flag;
     feed->open_videos--;
     return 1;
@@ -242,7 +247,6 @@ static int32_t fill(const tf_world *world, const tf_viewer *viewer, tf_scratch *
     uint32_t ranked = 0;
     offer from;
     from.count = 0;
-    from.total = 0.0;
     for (int32_t position = 0; position < feed->size; position++) {
         tf_pool *pool = &feed->pools[feed->slot[position]];
         if (pool->list.table && !(ranked >> feed->slot[position] & 1)) {
