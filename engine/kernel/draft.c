@@ -54,20 +54,25 @@ static void rank(const tf_world *world, const tf_viewer *viewer, const tf_scratc
     for (int32_t i = 0; i < list->length; i++) pool->weights[i] = exp((double)list->scores[i] - (double)list->scores[0]);
 }
 
-/* The best of the ranked candidates that no rule refuses. */
+/* The best of the ranked candidates that no rule refuses. Some two hundred a slot, so pointers are held in
+   registers, and there is no branch: which are refused is hard to foresee. */
 static int32_t step_over(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, const tf_pool *pool,
-                         int32_t position, offer *out) {
+                         int32_t position, offer *restrict out) {
     const tf_list *list = &pool->list;
+    const int32_t *restrict rows = list->rows, *restrict creator = world->creator, *restrict last = scratch->creator_last;
+    const int32_t length = list->length, limit = pool->limit, nearest = position - feed->window;
+    const uint8_t *restrict flags = scratch->flags;
+    const double *restrict weights = pool->weights;
     int32_t count = 0;
     double sum = 0.0;
-    for (int32_t i = 0; i < list->length && count < pool->limit; i++) {
-        if (refused(world, scratch, feed, list->rows[i], position)) continue;
+    for (int32_t i = 0; i < length && count < limit; i++) {
+        int32_t open = (flags[rows[i]] == 0) & (last[creator[rows[i]]] <= nearest);
         out->place[count] = i;
-        if (pool->weights) out->sum[count] = sum += pool->weights[i];
-        count++;
+        if (weights) out->sum[count] = sum += open ? weights[i] : 0.0;
+        count += open;
     }
     out->count = count;
-    return count == pool->limit || list->length < list->k;
+    return count == limit || length < list->k;
 }
 
 /* What the pool offers, ranked deeper where that is too little; 0 when there is nothing or still too little. */
