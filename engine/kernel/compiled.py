@@ -27,9 +27,10 @@ class CompiledKernel:
 
     def __init__(self, world: World, tables: Mapping[str, ScoreTable | OrderedTable], social_like: float) -> None:
         self.world = world
-        self.flow_order: Rows = np.argsort(-world.flow_temporal, kind="stable").astype(np.int32)
-        self.c_world = _c_world(world, self.flow_order, social_like)
+        self.made = _made_of(world)
+        self.c_world = _c_world(world, self.made, social_like)
         self.orders = {pool: Ordered.of(table) for pool, table in tables.items()}
+        self.heads = [_lay_out_head(world, ordered) for ordered in self.orders.values()]
         self.free: list[CompiledSheet] = []
 
     def sheet(self, viewer: Viewer) -> "CompiledSheet":
@@ -56,14 +57,12 @@ class CompiledSheet:
         self.kernel = kernel
         self.flags: NDArray[np.uint8] = np.zeros(world.videos, dtype=np.uint8)
         self.creator_last: NDArray[np.int32] = np.full(world.creators, NEVER, dtype=np.int32)
-        self.similarity: Floats = np.zeros(world.videos, dtype=np.float32)
         self.skill_dot: Floats = np.zeros(len(world.skill_vector), dtype=np.float32)
         self.match: Floats = np.zeros(world.videos, dtype=np.float32)
         self.social: Floats = np.zeros(world.videos, dtype=np.float32)
         self.c_scratch = ffi.new("tf_scratch *")
         self.c_scratch.flags = self.c_flags = pointer("uint8_t", self.flags)
         self.c_scratch.creator_last = pointer("int32_t", self.creator_last)
-        self.c_scratch.similarity = pointer("float", self.similarity)
         self.c_scratch.skill_dot = pointer("float", self.skill_dot)
         self.nearness: Floats = np.zeros(max(1, world.creators), dtype=np.float32)
         self.met: Rows = np.zeros(world.creators + 1, dtype=np.int32)
@@ -151,7 +150,34 @@ class CompiledSheet:
         self.kernel.free.append(self)
 
 
-def _c_world(world: World, flow_order: Rows, social_like: float) -> Any:
+def _lay_out_head(world: World, ordered: Ordered) -> list[Array]:
+    """Put what pair features need of its first videos beside a table; the arrays must outlive it."""
+    if ordered.table.row is None:
+        return []
+    rows, c_table = ordered.table.row[: lib.TF_HEAD], ordered.c_table
+    skill = np.ascontiguousarray(world.video_skill[:, rows])
+    weight = np.ascontiguousarray(world.video_skill_weight[:, rows])
+    place = np.stack([world.video_city[rows], world.video_country[rows], world.video_creator[rows]])
+    c_table.head, c_table.head_place = len(rows), pointer("int32_t", place)
+    c_table.head_skill, c_table.head_weight = pointer("int32_t", skill), pointer("float", weight)
+    return [skill, weight, place]
+
+
+def _made_of(world: World) -> dict[str, Array]:
+    """Arrays that the C code reads beside the snapshot's, by their names in `tf_world`; a byte and a half a video."""
+    weight = np.abs(world.video_skill_weight[1:]).sum(axis=0)
+    np.add.at(weight, world.more_skill_video, np.abs(world.more_skill_weight))
+    unit = float(weight.max(initial=0.0)) / 255 or 1.0
+    places = np.arange(0, world.videos + lib.TF_STRIDE, lib.TF_STRIDE)
+    return {
+        "flow_order": np.argsort(-world.flow_temporal, kind="stable").astype(np.int32),
+        "more_start": np.searchsorted(world.more_skill_video, places).astype(np.int32),
+        "other_weight": np.minimum(np.ceil(weight / unit), 255).astype(np.uint8),
+        "other_unit": np.array([unit], dtype=np.float32),
+    }
+
+
+def _c_world(world: World, made: Mapping[str, Array], social_like: float) -> Any:
     c_world = ffi.new("tf_world *")
     c_world.videos, c_world.social_like, c_world.more = world.videos, social_like, len(world.more_skill)
     c_world.skills, c_world.width = world.skill_vector.shape
@@ -162,6 +188,9 @@ def _c_world(world: World, flow_order: Rows, social_like: float) -> Any:
         "skill": ("int32_t", world.video_skill),
         "skill_weight": ("float", world.video_skill_weight),
         "more_video": ("int32_t", world.more_skill_video),
+        "more_start": ("int32_t", made["more_start"]),
+        "other_weight": ("uint8_t", made["other_weight"]),
+        "other_unit": ("float", made["other_unit"]),
         "more_skill": ("int32_t", world.more_skill),
         "more_weight": ("float", world.more_skill_weight),
         "city": ("int32_t", world.video_city),
@@ -189,7 +218,7 @@ def _c_world(world: World, flow_order: Rows, social_like: float) -> Any:
         "flow_id": ("int64_t", world.flow_id),
         "flow_creator": ("int32_t", world.flow_creator),
         "flow_temporal": ("float", world.flow_temporal),
-        "flow_order": ("int32_t", flow_order),
+        "flow_order": ("int32_t", made["flow_order"]),
     }
     expected = {"float": np.float32, "int32_t": np.int32, "int64_t": np.int64, "uint8_t": np.uint8}
     for name, (kind, array) in columns.items():

@@ -46,7 +46,7 @@ static int32_t eligible(const tf_world *world, const tf_scratch *scratch, const 
 }
 
 /* The pool's k best candidates whose flags are clear. */
-static void rank(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, tf_pool *pool, int32_t k) {
+static void rank(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, tf_pool *pool, int32_t k) {
     tf_list *list = &pool->list;
     list->k = k;
     tf_rank(world, viewer, scratch, 0xff, list, 1);
@@ -76,7 +76,7 @@ static int32_t step_over(const tf_world *world, const tf_scratch *scratch, const
 }
 
 /* What the pool offers, ranked deeper where that is too little; 0 when there is nothing or still too little. */
-static int32_t offer_videos(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch,
+static int32_t offer_videos(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch,
                             const tf_feed *feed, int32_t position, offer *out) {
     tf_pool *pool = &feed->pools[feed->slot[position]];
     if (pool->limit > TF_MOST_CANDIDATES) return 0;

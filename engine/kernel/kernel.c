@@ -16,7 +16,8 @@
 #define BUCKETS 256 /* of a sort */
 #define CROWD 16    /* entries that insertion sorts fast */
 #define PAIRS TF_PAIRS
-#define WORD 8 /* bytes looked at together */
+#define WORD 8    /* bytes looked at together */
+#define CLOSE 8   /* one of so many entries at most is looked at by itself */
 #define SLACK 2e-5f /* more than float32 may round a score up by, relative and absolute */
 
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
@@ -88,25 +89,6 @@ static inline int32_t known_place(int32_t code) { return code < 0 ? -2 : code; }
 
 static inline float clipped(float x) { return x < 0.0f ? 0.0f : (x > 1.0f ? 1.0f : x); }
 
-/* A video's vector is a weighted sum of its skills' vectors, so its cosine is the weighted sum of theirs: a few
-   multiplications a video instead of `width`. Block by block, so that each is clipped while it is at hand. */
-EVERY_WIDTH
-static void similarities(const tf_world *world, const float *restrict dot, float *restrict out) {
-    const int64_t n = world->videos;
-    const int32_t *restrict s0 = world->skill, *restrict s1 = s0 + n, *restrict s2 = s1 + n, *restrict s3 = s2 + n;
-    const float *restrict w0 = world->skill_weight, *restrict w1 = w0 + n, *restrict w2 = w1 + n,
-                          *restrict w3 = w2 + n;
-    int32_t m = 0;
-    for (int64_t from = 0; from < n; from += BLOCK) {
-        const int64_t to = n - from < BLOCK ? n : from + BLOCK;
-        for (int64_t i = from; i < to; i++)
-            out[i] = ((w0[i] * dot[s0[i]] + w1[i] * dot[s1[i]]) + w2[i] * dot[s2[i]]) + w3[i] * dot[s3[i]];
-        for (; m < world->more && world->more_video[m] < to; m++)
-            out[world->more_video[m]] += world->more_weight[m] * dot[world->more_skill[m]];
-        for (int64_t i = from; i < to; i++) out[i] = clipped(out[i]);
-    }
-}
-
 /* Notes how near the creator is that this person is, if any. Without branches: most people at two hops are none. */
 static inline void meet(const tf_world *world, tf_scratch *scratch, int32_t person, float nearness) {
     int32_t creator = world->user_creator[person], known = creator >= 0;
@@ -127,17 +109,20 @@ static void spread_likes(const tf_world *world, tf_scratch *scratch, int32_t per
 }
 
 void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch) {
-    if (viewer->embedding) {
-        skill_dots(world, viewer, scratch->skill_dot);
-        similarities(world, scratch->skill_dot, scratch->similarity);
-    } else {
-        memset(scratch->similarity, 0, sizeof(float) * (size_t)world->videos);
-    }
+    if (viewer->embedding) skill_dots(world, viewer, scratch->skill_dot);
+    else memset(scratch->skill_dot, 0, sizeof(float) * (size_t)world->skills);
+    scratch->largest_dot = 0.0f;
+    for (int32_t s = 0; s < world->skills; s++)
+        scratch->largest_dot = fmaxf(scratch->largest_dot, fabsf(scratch->skill_dot[s]));
+    float best_match = 0.0f;
     for (int32_t t = 0; t < viewer->terms; t++) {
         int32_t term = viewer->term[t];
-        for (int64_t p = world->term_start[term]; p < world->term_start[term + 1]; p++)
-            scratch->match[world->term_video[p]] += world->term_weight[p];
+        for (int64_t p = world->term_start[term]; p < world->term_start[term + 1]; p++) {
+            float match = scratch->match[world->term_video[p]] += world->term_weight[p];
+            best_match = match > best_match ? match : best_match;
+        }
     }
+    scratch->best_match = best_match;
     scratch->met_count = 0;
     if (viewer->user < 0) return;
     const int64_t *start = world->friend_start;
@@ -150,14 +135,32 @@ void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scrat
     for (int64_t f = from; f < to; f++) spread_likes(world, scratch, world->friend_user[f]);
 }
 
+/* Writes nearness to the videos of the creators themselves, where whole stretches of videos are read. */
+static void spread_nearness(const tf_world *world, tf_scratch *scratch) {
+    if (scratch->near_videos) return;
+    scratch->near_videos = 1;
+    for (int32_t m = 0; m < scratch->met_count; m++) {
+        int32_t creator = scratch->met[m];
+        for (int64_t p = world->creator_start[creator]; p < world->creator_start[creator + 1]; p++) {
+            float *held = &scratch->social[world->creator_video[p]];
+            *held = *held < scratch->nearness[creator] ? scratch->nearness[creator] : *held;
+        }
+    }
+}
+
 void tf_unspread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch) {
     for (int32_t t = 0; t < viewer->terms; t++) {
         int32_t term = viewer->term[t];
         for (int64_t p = world->term_start[term]; p < world->term_start[term + 1]; p++)
             scratch->match[world->term_video[p]] = 0.0f;
     }
-    for (int32_t m = 0; m < scratch->met_count; m++) scratch->nearness[scratch->met[m]] = 0.0f;
-    scratch->met_count = 0;
+    for (int32_t m = 0; m < scratch->met_count; m++) {
+        int32_t creator = scratch->met[m];
+        scratch->nearness[creator] = 0.0f;
+        for (int64_t p = world->creator_start[creator]; scratch->near_videos && p < world->creator_start[creator + 1]; p++)
+            scratch->social[world->creator_video[p]] = 0.0f;
+    }
+    scratch->met_count = scratch->near_videos = 0;
     if (viewer->user < 0) return;
     for (int64_t f = world->friend_start[viewer->user]; f < world->friend_start[viewer->user + 1]; f++) {
         int32_t person = world->friend_user[f];
@@ -195,16 +198,75 @@ int32_t tf_mark(uint8_t *flags, const int32_t *rows, int32_t count, uint8_t flag
 /* social_signal: likes are added to the nearness where there are any, so the sum is never below it. */
 static inline float signal(float liked, float nearness) { return clipped(liked < nearness ? nearness : liked); }
 
-/* The pair features of these videos. */
+/* Columns of videos side by side: of the catalogue's, or of those that a table begins with. */
+typedef struct {
+    int64_t length;
+    const int32_t *skill;  /* [4][length] */
+    const float *weight;   /* [4][length] */
+    const int32_t *city, *country, *creator;
+} columns;
+
+static columns of_catalogue(const tf_world *world) {
+    columns all = {world->videos, world->skill, world->skill_weight, world->city, world->country, world->creator};
+    return all;
+}
+
+static columns of_head(const tf_table *table) {
+    const int32_t *place = table->head_place;
+    columns head = {table->head, table->head_skill, table->head_weight, place, place + table->head,
+                    place + 2 * (int64_t)table->head};
+    return head;
+}
+
+/* Adds the cosines of the row's skills beyond four. */
+static inline float more_similarity(const tf_world *world, const float *dot, int32_t row, float sum) {
+    const int32_t end = world->more_start[row / TF_STRIDE + 1];
+    for (int32_t m = world->more_start[row / TF_STRIDE]; m < end && world->more_video[m] <= row; m++)
+        if (world->more_video[m] == row) sum += world->more_weight[m] * dot[world->more_skill[m]];
+    return sum;
+}
+
+/* skill_similarity of these videos. A video's vector is a weighted sum of its skills' vectors, so its cosine is the
+   weighted sum of theirs: a few multiplications a video instead of `width`. */
+EVERY_WIDTH
+static void similarities(const tf_world *world, const float *restrict dot, const int32_t *restrict rows, int32_t count,
+                         float *restrict out) {
+    const int64_t n = world->videos;
+    const int32_t *restrict s0 = world->skill, *restrict s1 = s0 + n, *restrict s2 = s1 + n, *restrict s3 = s2 + n;
+    const float *restrict w0 = world->skill_weight, *restrict w1 = w0 + n, *restrict w2 = w1 + n,
+                          *restrict w3 = w2 + n;
+    for (int32_t i = 0; i < count; i++) {
+        int32_t r = rows[i];
+        out[i] = ((w0[r] * dot[s0[r]] + w1[r] * dot[s1[r]]) + w2[r] * dot[s2[r]]) + w3[r] * dot[s3[r]];
+    }
+    for (int32_t i = 0; i < count && world->more; i++) out[i] = more_similarity(world, dot, rows[i], out[i]);
+    for (int32_t i = 0; i < count; i++) out[i] = clipped(out[i]);
+}
+
+/* The same of the videos from, from + 1, ... of the columns, which are rows[0..], or those themselves where rows is
+   NULL. */
+EVERY_WIDTH
+static void similar_stretch(const tf_world *world, const float *restrict dot, const columns *of, const int32_t *rows,
+                            int32_t from, int32_t count, float *restrict out) {
+    const int64_t n = of->length;
+    const int32_t *restrict s0 = of->skill + from, *restrict s1 = s0 + n, *restrict s2 = s1 + n, *restrict s3 = s2 + n;
+    const float *restrict w0 = of->weight + from, *restrict w1 = w0 + n, *restrict w2 = w1 + n, *restrict w3 = w2 + n;
+    for (int32_t i = 0; i < count; i++)
+        out[i] = ((w0[i] * dot[s0[i]] + w1[i] * dot[s1[i]]) + w2[i] * dot[s2[i]]) + w3[i] * dot[s3[i]];
+    for (int32_t i = 0; i < count && world->more; i++)
+        out[i] = more_similarity(world, dot, rows ? rows[i] : from + i, out[i]);
+    for (int32_t i = 0; i < count; i++) out[i] = clipped(out[i]);
+}
+
+/* The pair features of these videos but the first. */
 EVERY_WIDTH
 static void pair_block(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, const int32_t *rows,
                        int32_t count, float (*restrict d)[BLOCK]) {
-    const float *restrict similarity = scratch->similarity, *restrict match = scratch->match;
+    const float *restrict match = scratch->match;
     const float *restrict social = scratch->social, *restrict nearness = scratch->nearness;
     const int32_t *restrict city = world->city, *restrict country = world->country, *restrict creator = world->creator;
     const int32_t my_city = known_place(viewer->city), my_country = known_place(viewer->country);
     const uint32_t key_a = viewer->key_a, key_b = viewer->key_b;
-    for (int32_t i = 0; i < count; i++) d[0][i] = similarity[rows[i]];
     for (int32_t i = 0; i < count; i++) d[1][i] = clipped(match[rows[i]]);
     for (int32_t i = 0; i < count; i++)
         d[2][i] = city[rows[i]] == my_city ? 1.0f : (country[rows[i]] == my_country ? 0.5f : 0.0f);
@@ -212,21 +274,27 @@ static void pair_block(const tf_world *world, const tf_viewer *viewer, const tf_
     for (int32_t i = 0; i < count; i++) d[4][i] = uniform((uint32_t)rows[i], key_a, key_b);
 }
 
-/* The same of the videos from, from + 1, ...: side by side in memory. */
+/* The same of a stretch of columns, as in similar_stretch; where rows is NULL, nearness is spread. */
 EVERY_WIDTH
-static void pair_stretch(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, int32_t from,
-                         int32_t count, float (*restrict d)[BLOCK]) {
-    const float *restrict similarity = scratch->similarity + from, *restrict match = scratch->match + from;
-    const float *restrict social = scratch->social + from, *restrict nearness = scratch->nearness;
-    const int32_t *restrict city = world->city + from, *restrict country = world->country + from;
-    const int32_t *restrict creator = world->creator + from;
+static void pair_stretch(const tf_viewer *viewer, const tf_scratch *scratch, const columns *of,
+                         const int32_t *restrict rows, int32_t from, int32_t count, float (*restrict d)[BLOCK]) {
+    const float *restrict nearness = scratch->nearness;
+    const float *restrict match = scratch->match, *restrict social = scratch->social;
+    const int32_t *restrict city = of->city + from, *restrict country = of->country + from;
+    const int32_t *restrict creator = of->creator + from;
     const int32_t my_city = known_place(viewer->city), my_country = known_place(viewer->country);
     const uint32_t key_a = viewer->key_a, key_b = viewer->key_b;
-    for (int32_t i = 0; i < count; i++) d[0][i] = similarity[i];
-    for (int32_t i = 0; i < count; i++) d[1][i] = clipped(match[i]);
     for (int32_t i = 0; i < count; i++)
         d[2][i] = city[i] == my_city ? 1.0f : (country[i] == my_country ? 0.5f : 0.0f);
-    for (int32_t i = 0; i < count; i++) d[3][i] = signal(social[i], nearness[creator[i]]);
+    if (rows) {
+        for (int32_t i = 0; i < count; i++) d[1][i] = clipped(match[rows[i]]);
+        for (int32_t i = 0; i < count; i++) d[3][i] = signal(social[rows[i]], nearness[creator[i]]);
+        for (int32_t i = 0; i < count; i++) d[4][i] = uniform((uint32_t)rows[i], key_a, key_b);
+        return;
+    }
+    match += from, social += from;
+    for (int32_t i = 0; i < count; i++) d[1][i] = clipped(match[i]);
+    for (int32_t i = 0; i < count; i++) d[3][i] = clipped(social[i]);
     for (int32_t i = 0; i < count; i++) d[4][i] = uniform((uint32_t)(from + i), key_a, key_b);
 }
 
@@ -352,17 +420,28 @@ static void cut(tf_list *best) {
     best->threshold = score_of(list[best->k - 1].key);
 }
 
-/* Which of the scores reach the threshold. No branch: it is hard to foresee. */
-EVERY_WIDTH
-static int32_t passing_entries(const float *restrict score, float threshold, int32_t count, int32_t *restrict passing) {
-    int32_t any = 0, found = 0;
-    for (int32_t i = 0; i < count; i++) any += score[i] >= threshold;
-    if (!any) return 0;
-    for (int32_t i = 0; i < count; i++) {
-        passing[found] = i;
-        found += score[i] >= threshold;
+/* Places, from `from` on, of those that pass; passes has WORD bytes more than count. */
+static int32_t listed(uint8_t *passes, int32_t from, int32_t count, int32_t *restrict at) {
+    int32_t found = 0;
+    memset(passes + count, 0, WORD);
+    for (int32_t i = 0; i < count; i += WORD) {
+        uint64_t word; /* most are zero: few entries pass */
+        memcpy(&word, passes + i, WORD);
+        for (int32_t j = i; word && j < i + WORD; j++) {
+            at[found] = from + j;
+            found += passes[j];
+        }
     }
     return found;
+}
+
+/* Which of the scores reach the threshold. */
+EVERY_WIDTH
+static int32_t passing_entries(const float *restrict score, float threshold, int32_t count, int32_t *restrict passing) {
+    uint8_t passes[BLOCK + WORD];
+    int32_t any = 0;
+    for (int32_t i = 0; i < count; i++) any += passes[i] = score[i] >= threshold;
+    return any ? listed(passes, 0, count, passing) : 0;
 }
 
 /* Appends those of the scored rows (rows[0..], or from, from + 1, ... where rows is NULL) that may still
@@ -394,83 +473,191 @@ static void gather_block(tf_list *best, const float *score, const int32_t *rows,
     calibrate(best);
 }
 
-/* Scores these entries, whose videos are rows, and keeps the best of them. */
+/* Scores these entries, whose videos are rows and whose similarity is in d, and keeps the best of them. */
 static void take(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, tf_list *best,
-                 const int32_t *at, const int32_t *rows, int32_t count) {
-    float d[PAIRS][BLOCK], score[BLOCK];
+                 const int32_t *at, const int32_t *rows, int32_t count, float (*d)[BLOCK]) {
+    float score[BLOCK];
     pair_block(world, viewer, scratch, rows, count, d);
     score_block(best->table, at, 0, count, d, score);
     gather_block(best, score, rows, 0, count, viewer->tie_key);
 }
 
-/* A table in the order of its peaks: it ends where no peak reaches the k-th best score. */
+/* No score for what is refused. */
+EVERY_WIDTH
+static void shut_out(const uint8_t *restrict flags, uint8_t mask, const int32_t *restrict rows, int32_t from,
+                     int32_t count, float *restrict score) {
+    if (!rows) flags += from;
+    for (int32_t i = 0; i < count && rows; i++) score[i] = flags[rows[i]] & mask ? -INFINITY : score[i];
+    for (int32_t i = 0; i < count && !rows; i++) score[i] = flags[i] & mask ? -INFINITY : score[i];
+}
+
+/* The same of the entries from, from + 1, ... of a table that is laid out like the columns: where most entries may win,
+   stepping over the others costs more than they do. */
+static void take_stretch(const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask, tf_list *best,
+                         const columns *of, int32_t from, int32_t count, float (*d)[BLOCK]) {
+    const int32_t *rows = best->table->row ? best->table->row + from : NULL;
+    float score[BLOCK];
+    pair_stretch(viewer, scratch, of, rows, from, count, d);
+    score_block(best->table, NULL, from, count, d, score);
+    shut_out(scratch->flags, mask, rows, from, count, score);
+    gather_block(best, score, rows, from, count, viewer->tie_key);
+}
+
+/* A table in the order of its peaks: it ends where no peak reaches the k-th best score. Most feeds end within its head. */
 static void rank_ordered(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask,
                          tf_list *best) {
     const tf_table *table = best->table;
-    int32_t at[BLOCK], rows[BLOCK], count = 0;
-    for (int32_t i = 0; i < table->entries; i++) {
-        if (table->peak[i] < best->threshold) break;
+    const columns head = of_head(table);
+    float d[PAIRS][BLOCK];
+    int32_t at[BLOCK], rows[BLOCK], count = 0, i = 0;
+    for (; i < table->head; i += count) {
+        count = table->head - i < BLOCK / 4 ? table->head - i : BLOCK / 4;
+        if (table->peak[i] < best->threshold) return;
+        similar_stretch(world, scratch->skill_dot, &head, table->row + i, i, count, d[0]);
+        take_stretch(viewer, scratch, mask, best, &head, i, count, d);
+    }
+    for (count = 0; i <= table->entries; i++) {
+        int last = i == table->entries || table->peak[i] < best->threshold;
+        if (last || count == BLOCK / 4) {
+            similarities(world, scratch->skill_dot, rows, count, d[0]);
+            take(world, viewer, scratch, best, at, rows, count, d);
+            count = 0;
+        }
+        if (last) return;
         at[count] = i;
         rows[count] = table->row[i];
         count += (scratch->flags[table->row[i]] & mask) == 0;
-        if (count < BLOCK / 4) continue;
-        take(world, viewer, scratch, best, at, rows, count);
-        count = 0;
     }
-    take(world, viewer, scratch, best, at, rows, count);
 }
 
-/* A table in the catalogue's order: similarity and match, known already, tell which entries are worth a score. Returns how
-   many, and writes them to `at` unless they are more than `few`. */
+/* At least the similarity of each video of a stretch, by its first skill and the size of the others' weights. */
+EVERY_WIDTH
+static void similar_at_most(const tf_world *world, const tf_scratch *scratch, int32_t from, int32_t count,
+                            float *restrict similar) {
+    const float *restrict weight = world->skill_weight + from, *restrict dot = scratch->skill_dot;
+    const int32_t *restrict skill = world->skill + from;
+    const uint8_t *restrict others = world->other_weight + from;
+    const float largest = scratch->largest_dot * *world->other_unit;
+    for (int32_t i = 0; i < count; i++) {
+        float first = weight[i] * dot[skill[i]], rest = (float)(int32_t)others[i] * largest;
+        similar[i] = clipped((first + rest) + SLACK * (fabsf(first) + rest));
+    }
+}
+
+/* A table in the catalogue's order: which entries of a stretch are worth a closer look, match being known and similarity
+   at most `similar`. Returns how many. */
 EVERY_WIDTH
 static int32_t promising(const tf_table *table, const tf_scratch *scratch, uint8_t mask, float threshold, int32_t from,
-                         int32_t count, int32_t few, int32_t *restrict at) {
-    const float *restrict peak = table->peak + from, *restrict similarity = scratch->similarity + from;
-    const float *restrict match = scratch->match + from;
+                         int32_t count, float c0, const float *restrict similar, uint8_t *restrict passes) {
+    const float *restrict peak = table->peak + from, *restrict match = scratch->match + from;
     const uint8_t *restrict flags = scratch->flags + from;
-    const float c0 = table->c[0], c1 = table->c[1];
-    uint8_t passes[BLOCK + WORD];
-    int32_t any = 0, found = 0;
+    const float c1 = table->c[1];
+    int32_t any = 0;
     for (int32_t i = 0; i < count; i++) {
-        float most = peak[i] + (c0 * similarity[i] + c1 * (match[i] > 1.0f ? 1.0f : match[i]));
+        float most = peak[i] + (c0 * similar[i] + c1 * (match[i] > 1.0f ? 1.0f : match[i]));
         passes[i] = (most >= threshold) & ((flags[i] & mask) == 0);
         any += passes[i];
-    }
-    if (!any || any > few) return any;
-    memset(passes + count, 0, WORD);
-    for (int32_t i = 0; i < count; i += WORD) {
-        uint64_t word; /* most are zero: few entries pass */
-        memcpy(&word, passes + i, WORD);
-        for (int32_t j = i; word && j < i + WORD; j++) {
-            at[found] = from + j;
-            found += passes[j];
-        }
     }
     return any;
 }
 
-/* Scores a whole stretch: where most entries may win, stepping over the others costs more than they do. */
-static void take_stretch(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask,
-                         tf_list *best, int32_t from, int32_t count) {
-    float d[PAIRS][BLOCK], score[BLOCK];
-    pair_stretch(world, viewer, scratch, from, count, d);
-    score_block(best->table, NULL, from, count, d, score);
-    for (int32_t i = 0; i < count; i++) score[i] = scratch->flags[from + i] & mask ? -INFINITY : score[i];
-    gather_block(best, score, NULL, from, count, viewer->tie_key);
+/* Of these entries, those that are still worth a score when their similarity is known. */
+static int32_t promising_still(const tf_world *world, const tf_scratch *scratch, const tf_list *best, int32_t count,
+                               int32_t *at, float *similar) {
+    const tf_table *table = best->table;
+    const float c0 = table->c[0], c1 = table->c[1];
+    int32_t found = 0;
+    similarities(world, scratch->skill_dot, at, count, similar);
+    for (int32_t i = 0; i < count; i++) {
+        float match = scratch->match[at[i]];
+        float most = table->peak[at[i]] + (c0 * similar[i] + c1 * (match > 1.0f ? 1.0f : match));
+        at[found] = at[i];
+        similar[found] = similar[i];
+        found += most >= best->threshold;
+    }
+    return found;
 }
 
-static void rank_natural(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask,
-                         tf_list *best) {
+/* Adds videos that the viewer's terms name, match `enough` and are not refused, until there are `most`. */
+static int32_t close_videos(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask,
+                            float enough, int32_t most, int32_t *rows, int32_t found) {
+    for (int32_t t = 0; t < viewer->terms; t++) {
+        int64_t end = world->term_start[viewer->term[t] + 1];
+        for (int64_t p = world->term_start[viewer->term[t]]; p < end && found < most; p++) {
+            int32_t row = world->term_video[p];
+            if (scratch->match[row] < enough || scratch->flags[row] & mask) continue;
+            scratch->match[row] = -scratch->match[row]; /* so that no other term names it again */
+            rows[found++] = row;
+        }
+    }
+    return found;
+}
+
+/* A threshold to begin with: the k-th best of close videos is no better than that of all. They are not kept. */
+static void begin_high(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask,
+                       tf_list *best) {
+    const int32_t most = 4 * (int64_t)best->k < BLOCK ? 4 * best->k : BLOCK;
+    int32_t rows[BLOCK], found = 0;
+    for (float share = 0.75f; found < most && share > 0.1f && scratch->best_match > 0.0f; share -= 0.25f)
+        found = close_videos(world, viewer, scratch, mask, share * scratch->best_match, most, rows, found);
+    for (int32_t i = 0; i < found; i++) scratch->match[rows[i]] = -scratch->match[rows[i]];
+    if (found >= best->k) {
+        float d[PAIRS][BLOCK];
+        similarities(world, scratch->skill_dot, rows, found, d[0]);
+        take(world, viewer, scratch, best, rows, rows, found, d);
+    }
+    best->length = 0;
+}
+
+/* Scores what is worth it in a stretch where a bound on similarity excludes too little: all similarities are computed. */
+static void take_close(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, uint8_t mask,
+                       tf_list *best, int32_t from, int32_t count) {
+    const columns all = of_catalogue(world);
+    float similar[BLOCK], d[PAIRS][BLOCK];
     int32_t at[BLOCK];
-    for (int32_t from = 0; from < world->videos; from += BLOCK) {
-        int32_t count = world->videos - from < BLOCK ? world->videos - from : BLOCK;
-        int32_t found = promising(best->table, scratch, mask, best->threshold, from, count, count / 4, at);
-        if (found > count / 4) take_stretch(world, viewer, scratch, mask, best, from, count);
-        else if (found) take(world, viewer, scratch, best, at, at, found);
+    uint8_t passes[BLOCK + WORD];
+    similar_stretch(world, scratch->skill_dot, &all, NULL, from, count, similar);
+    int32_t found = promising(best->table, scratch, mask, best->threshold, from, count, best->table->c[0], similar, passes);
+    if (found > count / 4) {
+        memcpy(d[0], similar, sizeof(float) * (size_t)count);
+        spread_nearness(world, scratch);
+        take_stretch(viewer, scratch, mask, best, &all, from, count, d);
+    } else if (found) {
+        found = listed(passes, from, count, at);
+        for (int32_t i = 0; i < found; i++) d[0][i] = similar[at[i] - from];
+        take(world, viewer, scratch, best, at, at, found, d);
     }
 }
 
-void tf_rank(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask, tf_list *lists,
+/* Similarity takes longest of all, so it is computed of those that a bound on it does not exclude; where that leaves too
+   many, the bound is tried again a few stretches later. */
+static void rank_natural(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, uint8_t mask,
+                         tf_list *best) {
+    const float c0 = best->table->c[0] > 0.0f ? best->table->c[0] : 0.0f;
+    int32_t at[BLOCK], found, useless = 0;
+    float d[PAIRS][BLOCK];
+    uint8_t passes[BLOCK + WORD];
+    begin_high(world, viewer, scratch, mask, best);
+    for (int32_t from = 0; from < world->videos; from += BLOCK) {
+        int32_t count = world->videos - from < BLOCK ? world->videos - from : BLOCK;
+        if (useless) {
+            take_close(world, viewer, scratch, mask, best, from, count);
+            useless--;
+            continue;
+        }
+        similar_at_most(world, scratch, from, count, d[0]);
+        found = promising(best->table, scratch, mask, best->threshold, from, count, c0, d[0], passes);
+        if (found > count / CLOSE) {
+            take_close(world, viewer, scratch, mask, best, from, count);
+            useless = CLOSE;
+        } else if (found) {
+            found = promising_still(world, scratch, best, listed(passes, from, count, at), at, d[0]);
+            take(world, viewer, scratch, best, at, at, found, d);
+        }
+    }
+}
+
+void tf_rank(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, uint8_t mask, tf_list *lists,
              int32_t count) {
     for (int32_t t = 0; t < count; t++) {
         tf_list *best = &lists[t];
@@ -530,6 +717,7 @@ void tf_pair_features(const tf_world *world, const tf_viewer *viewer, const tf_s
                       int32_t count, float *features) {
     float d[PAIRS][BLOCK];
     for (int32_t i = 0; i < count; i++) {
+        similarities(world, scratch->skill_dot, rows + i, 1, d[0]);
         pair_block(world, viewer, scratch, rows + i, 1, d);
         for (int p = 0; p < PAIRS; p++) features[i * PAIRS + p] = d[p][0];
     }

@@ -6,6 +6,8 @@ enum {
     TF_NEVER = -(1 << 30),           /* the position of a creator who was not placed */
     TF_BLOCK = 512,                  /* videos that are worked on at a time */
     TF_NAME_ROOM = 32,
+    TF_STRIDE = 8,                   /* videos a place in more_start */
+    TF_HEAD = 1024,                  /* entries of a table whose videos' columns are laid out in its order */
     TF_BINS = 256,                   /* of candidates by score */
     TF_ENTRY_BYTES = 16,             /* a candidate in a list's room */
     TF_MOST_CANDIDATES = 2048,       /* of one slot */
@@ -30,8 +32,11 @@ typedef struct {
     const int32_t *skill;            /* [4][videos], a video's first four skills */
     const float *skill_weight;       /* [4][videos], what each adds to the cosine; 0 where there are fewer */
     const int32_t *more_video;       /* [more], the skills beyond four, ascending by video */
+    const int32_t *more_start;       /* where the videos TF_STRIDE * i and up begin in more_video */
     const int32_t *more_skill;
     const float *more_weight;
+    const uint8_t *other_weight;     /* [videos], sizes of all weights but the first: at most so many other_unit */
+    const float *other_unit;         /* one */
     const int32_t *city;             /* [videos], -1 unknown */
     const int32_t *country;          /* [videos], -1 unknown */
     const int32_t *creator;          /* [videos] */
@@ -66,7 +71,8 @@ typedef struct {
 
 /* One bandit's version against one catalogue: score = base + c.d + sqrt(rest + |v + L'd|^2).
    Entry i is the video row[i], or the video i where row is NULL. No score of entry i exceeds
-   peak[i] + p0 * d0 + p1 * d1, with (p0, p1) = (c0, c1) where row is NULL and 0 else; with row, peak descends. */
+   peak[i] + p0 * d0 + p1 * d1, with (p0, p1) = (c0, c1) where row is NULL and 0 else; with row, peak descends, and the
+   first `head` entries have what their videos' pair features need beside them. */
 typedef struct {
     int32_t entries;
     const int32_t *row;
@@ -74,6 +80,10 @@ typedef struct {
     const float *base;               /* [entries]; minus infinity where the pool does not admit the video */
     const float *rest;               /* [entries] */
     const float *v;                  /* [5][entries] */
+    int32_t head;
+    const int32_t *head_skill;       /* [4][head] */
+    const float *head_weight;        /* [4][head] */
+    const int32_t *head_place;       /* [3][head]: city, country, creator */
     float c[5];
     float l[25];                     /* lower triangle, row major */
 } tf_table;
@@ -99,14 +109,16 @@ typedef struct {
 /* What one feed writes on; all zero (creator_last: TF_NEVER) between feeds. */
 typedef struct {
     uint8_t *flags;                  /* [videos], which rules refuse it */
-    float *similarity;               /* [videos], skill_similarity; whatever it was between feeds */
-    float *skill_dot;                /* [skills] */
-    float *match;                    /* [videos], extended_match */
+    float *skill_dot;                /* [skills], cosines with the viewer; whatever they were between feeds */
+    float largest_dot;               /* of their sizes */
+    float *match;                    /* [videos], extended_match before the cap */
+    float best_match;                /* the largest of them */
     float *social;                   /* [videos], social_signal before the cap of those that friends liked */
     int32_t *creator_last;           /* [creators], last position of the creator */
     float *nearness;                 /* [creators], 1 for those the viewer knows, 0.5 for those at two hops */
     int32_t *met;                    /* [creators + 1], those who are near; met_count of them */
     int32_t met_count;
+    int32_t near_videos;             /* whether social has nearness in it already */
 } tf_scratch;
 
 /* The viewer of one request. */
@@ -125,14 +137,14 @@ typedef struct {
 /* The largest score (without the parts of the first `without` pair features that are linear) that each entry may get,
    over all pair features in [0, 1]: the score is convex in them, so it is at a corner. */
 void tf_peaks(const tf_table *table, int32_t without, float *peak);
-/* Spread the viewer's embedding, terms and friends over scratch->similarity, match and social. */
+/* Spread the viewer's embedding, terms and friends over scratch->skill_dot, match, nearness and social. */
 void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch);
 /* Zero what tf_spread wrote. */
 void tf_unspread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch);
 /* Set a flag on rows; returns how many had no flag before. */
 int32_t tf_mark(uint8_t *flags, const int32_t *rows, int32_t count, uint8_t flag);
 /* Fill every list with the best rows of its table whose flags are clear under mask, best first. */
-void tf_rank(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask, tf_list *lists,
+void tf_rank(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, uint8_t mask, tf_list *lists,
              int32_t count);
 /* Indices of the first `limit` rows that no rule refuses at this position; returns how many there are. */
 int32_t tf_allowed(const tf_world *world, const tf_scratch *scratch, const int32_t *rows, int32_t count, int32_t limit,
