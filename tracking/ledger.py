@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cache
 from itertools import compress
-from struct import unpack_from
+from struct import unpack
 from typing import Protocol
 
 from engine.feed_types import Feed, Seen
@@ -73,41 +73,49 @@ def pack_feed(feed: Feed) -> bytes:
     return packed(feed).kept
 
 
-def unpack_feed(packed: bytes) -> tuple[tuple[int, ...], tuple[int, ...], bytes]:
+def unpack_feed(kept: bytes) -> tuple[tuple[int, ...], tuple[int, ...], bytes]:
     """The ids, the creators' ids, and which are flows, of what `pack_feed` wrote. Raises ValueError on other bytes."""
-    count, rest = divmod(len(packed), 17)
-    is_flow = packed[16 * count :]
-    if rest or is_flow.strip(b"\0\1"):
-        raise ValueError("this is no feed of a session")
-    numbers = unpack_from(f"<{2 * count}q", packed)
-    return numbers[:count], numbers[count:], is_flow
+    ids, creators, is_flow = _columns(kept)
+    return _numbers(ids), _numbers(creators), is_flow
 
 
 def seen_of(feeds: Sequence[bytes], watched: Sequence[str], hidden: Sequence[str]) -> Seen:
     """What the engine is told, from packed feeds (oldest first) and marked items (`video:12`). What cannot be read is
     passed over: a viewer is better off with the rest of the memory than without a feed.
     """
-    videos: list[int] = []
-    flows: list[int] = []
-    creators: list[int] = []
+    ids, creators, flags = list[bytes](), list[bytes](), list[bytes]()
     for kept in feeds:
         try:
-            ids, makers, is_flow = unpack_feed(kept)
+            own, makers, flows = _columns(kept)
         except ValueError:
             _tell_once("a session's feed")
             continue
-        flows += compress(ids, is_flow)
-        videos += compress(ids, is_flow.translate(NOT))
-        creators += makers
+        ids.append(own)
+        creators.append(makers)
+        flags.append(flows)
+    # joined before they are unpacked, so that a session of many pages is one step
+    served, is_flow = _numbers(b"".join(ids)), b"".join(flags)
     return Seen(
-        served_videos=tuple(videos),
-        served_flows=tuple(flows),
+        served_videos=tuple(compress(served, is_flow.translate(NOT))),
+        served_flows=tuple(compress(served, is_flow)),
         watched_videos=_ids(watched, "video:"),
         watched_flows=_ids(watched, "flow:"),
         hidden_videos=_ids(hidden, "video:"),
         hidden_flows=_ids(hidden, "flow:"),
-        last_creators=tuple(creators[-CREATORS:]),
+        last_creators=_numbers(b"".join(creators)[-8 * CREATORS :]),
     )
+
+
+def _columns(kept: bytes) -> tuple[bytes, bytes, bytes]:
+    count, rest = divmod(len(kept), 17)
+    is_flow = kept[16 * count :]
+    if rest or is_flow.strip(b"\0\1"):
+        raise ValueError("this is no feed of a session")
+    return kept[: 8 * count], kept[8 * count : 16 * count], is_flow
+
+
+def _numbers(column: bytes) -> tuple[int, ...]:
+    return unpack(f"<{len(column) // 8}q", column)
 
 
 def _ids(items: Sequence[str], prefix: str) -> tuple[int, ...]:

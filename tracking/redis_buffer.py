@@ -34,6 +34,7 @@ WAITING, DRAINING, DRAINED, SUMS = "activity_waiting", "activity_draining", "dra
 DAY_SECONDS, RECENT_SECONDS, LEASE_SECONDS = 86_400, 3_600, 60.0
 _PUSH = Script(PUSH)
 HELD_AT_ONCE, MOST_TAKEN, ADOPT_SECONDS = 1000, 4000, 600.0
+NONE_KNOWN = frozenset[str]()
 LOST = {"everysec": "its last two seconds", "no": "what the system has not written yet"}
 FREE = 1e10
 """A free drained list's score is when it began minus this (so below 0), a taken one's is when it was taken."""
@@ -100,7 +101,7 @@ class RedisBuffer:
         except (redis.RedisError, OSError, TimeoutError) as error:
             self._breaker.failed(error)
             raise BufferUnavailableError(f"redis: {type(error).__name__}: {error}") from error
-        return frozenset(records[place].id for place in duplicates)
+        return frozenset([records[place].id for place in duplicates]) if duplicates else NONE_KNOWN
 
     def waiting(self) -> Waiting:
         """What waits or was taken and not acknowledged, from totals: its cost does not grow with the backlog."""

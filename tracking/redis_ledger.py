@@ -118,7 +118,8 @@ class RedisLedger:
 
     async def read(self, user_id: int, session_id: str) -> Seen:
         """What counts for the next feed; see `Ledger`."""
-        commands = READ.pack(_session(user_id, session_id), b"watched:%d" % user_id, b"hidden:%d" % user_id)
+        session = f"session:{session_name(user_id, session_id)}".encode()
+        commands = READ.pack(session, b"watched:%d" % user_id, b"hidden:%d" % user_id)
         feeds, watched, hidden = await self._answers(self._sent(commands, READ.count))
         if not (feeds or watched or hidden):
             return NOTHING_SEEN
@@ -128,9 +129,10 @@ class RedisLedger:
         """A feed was served; see `Ledger`."""
         if not len(feed.slate):
             return self._answers(self._sent(b"", 0))
-        parts, recent = packed(feed), self._recent(user_id).encode()
+        session, recent = f"session:{session_name(user_id, session_id)}", self._recent(user_id)
+        parts = packed(feed)
         entry = b"%b %b" % (feed_id.encode(), parts.names)
-        commands = SERVED.pack(_session(user_id, session_id), parts.kept, recent, entry)
+        commands = SERVED.pack(session.encode(), parts.kept, recent.encode(), entry)
         return self._answers(self._sent(commands, SERVED.count))
 
     async def acted(self, events: Sequence[Event]) -> None:
@@ -197,8 +199,3 @@ class RedisLedger:
     def _failed(self, error: Exception) -> LedgerUnavailableError:
         self._breaker.failed(error)
         return LedgerUnavailableError(f"redis: {type(error).__name__}: {error}")
-
-
-def _session(user_id: int, session_id: str) -> bytes:
-    """The key of a session's feeds."""
-    return b"session:%b" % session_name(user_id, session_id).encode()
