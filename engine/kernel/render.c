@@ -61,7 +61,7 @@ static char *names(char *out, const tf_item *item, int32_t count) {
 }
 
 /* Columns one after another, as they lie in memory; gives the place behind them. */
-static uint8_t *columns(uint8_t *out, const tf_item *item, int32_t count, const tf_columns *asked) {
+static uint8_t *put_columns(uint8_t *out, const tf_item *item, int32_t count, const tf_columns *asked) {
     for (const tf_column *one = asked->column; one < asked->column + asked->count; one++) {
         const uint8_t *from = (const uint8_t *)item + one->offset;
         for (int32_t i = 0; i < count; i++, from += sizeof *item, out += one->size) {
@@ -114,8 +114,8 @@ static int all_finite(const float *number, int64_t count) {
 int64_t tf_pack(const tf_item *item, int32_t count, const tf_columns *kept, const tf_columns *recorded,
                 const float *features, int64_t numbers, uint8_t *spare, uint8_t *out) {
     if (!all_finite(features, numbers)) return -1;
-    uint8_t *end = columns(out, item, count, kept);
-    end = base64(end, spare, columns(spare, item, count, recorded) - spare);
+    uint8_t *end = put_columns(out, item, count, kept);
+    end = base64(end, spare, put_columns(spare, item, count, recorded) - spare);
     end = base64(end, (const uint8_t *)features, 4 * numbers);
     return (uint8_t *)names((char *)end, item, count) - out;
 }
