@@ -187,6 +187,21 @@ def test_a_feed_where_nothing_gives_way_is_drafted_in_one_call_and_equals_the_pl
             assert left.propensity == pytest.approx(right.propensity, rel=1e-9)
 
 
+IDS = st.lists(st.integers(-3, 900) | st.sampled_from([-(2**63), 2**31, 2**63 - 1]), max_size=40).map(tuple)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seen=st.builds(Seen, *[IDS] * 7), videos=IDS, flows=IDS, user=st.integers(0, 70), seed=st.integers(0, 2**63 - 1))
+def test_ids_are_refused_alike_whether_known_or_not_and_however_often(seen, videos, flows, user, seed):
+    world, policy = random_world(5, videos=300, creators=150, flows=40), Policy.untrained((1.0,))
+    fast, plain = (Engine(world, policy, EngineConfig(), kernel) for kernel in KERNELS)
+    full = FeedRequest(user_id=user, seed=seed, excluded_videos=videos, excluded_flows=flows, seen=seen)
+    for request in (full, FeedRequest(user_id=user, seed=seed)):  # the second shows what the first has left behind
+        left, right = fast.feed(request), plain.feed(request)
+        assert [item._replace(propensity=0) for item in left.items] == [i._replace(propensity=0) for i in right.items]
+        assert left.relaxed == right.relaxed
+
+
 def assert_drafted(engine: Engine, request: FeedRequest) -> None:
     """The kernel did fill this feed by itself."""
     kit = Kit(engine.kernel, engine.kernel.drafter(standing(engine.config)), engine.config, engine.formulas, "")
