@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from weakref import WeakValueDictionary
@@ -14,14 +15,12 @@ from api.runtime import Runtime
 from api.schemas import FeedBody
 from engine.config import POOL_NAMES
 from engine.engine import Engine
-from engine.feed_types import Feed, FeedRequest
+from engine.feed_types import Feed, FeedRequest, Relaxation
 from tracking.packed import packed
 from tracking.times import to_iso
 from tracking.tracker import Tracker
 
 logger = logging.getLogger(__name__)
-
-USUAL_TAIL = b',"relaxed":[],"short":false,"degraded":[]}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +90,18 @@ def write(engine: Engine, feed: Feed, served: Served, degraded: list[str]) -> by
         "seed": feed.seed,
         "served_at": to_iso(served.at),
     }
-    tail = _tail(feed, degraded) if feed.relaxed or feed.short or degraded else USUAL_TAIL
+    usual = not (feed.relaxed or feed.short or degraded)
+    tail = USUAL_TAIL if usual else tail_of(feed.relaxed, feed.short, degraded)
     return b'%b,"mix_ids":%b,"items":%b%b' % (orjson.dumps(head)[:-1], packed(feed).names, engine.render(feed), tail)
 
 
-def _tail(feed: Feed, degraded: list[str]) -> bytes:
-    relaxed = [{"position": entry.position, "rule": entry.rule} for entry in feed.relaxed]
-    return b"," + orjson.dumps({"relaxed": relaxed, "short": feed.short, "degraded": degraded})[1:]
+def tail_of(relaxed: Sequence[Relaxation], short: bool, degraded: list[str]) -> bytes:
+    """The answer's last members."""
+    told = [{"position": entry.position, "rule": entry.rule} for entry in relaxed]
+    return b"," + orjson.dumps({"relaxed": told, "short": short, "degraded": degraded})[1:]
+
+
+USUAL_TAIL = tail_of((), False, [])
 
 
 def count(feed: Feed, degraded: list[str]) -> None:
