@@ -34,15 +34,19 @@ static int flow_refused(const tf_world *world, const tf_scratch *scratch, const 
     return feed->flow_flags[row] | near(scratch, world->flow_creator[row], position, feed->window);
 }
 
-/* How many videos no rule refuses: those without a flag, less those of the creators placed just before. */
-static int32_t eligible(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, int32_t position) {
-    int32_t creators[TF_MOST_WINDOW], count = 0;
-    for (int32_t i = feed->recent - 1; i >= 0 && position - feed->recent_position[i] < feed->window; i--) {
-        int32_t creator = feed->recent_creator[i], known = 0;
-        for (int32_t j = 0; j < count; j++) known |= creators[j] == creator;
-        if (!known && count < TF_MOST_WINDOW) creators[count++] = creator;
+/* How many videos no rule refuses: those without a flag, less those of the creators placed just before. Theirs are counted
+   once: nothing of a creator is placed, so nothing gets a flag, while the window holds it. */
+static int32_t eligible(const tf_world *world, const tf_scratch *scratch, tf_feed *feed, int32_t position) {
+    int32_t near_rows = 0;
+    for (; feed->counted < feed->recent; feed->counted++) {
+        const int32_t *creator = &feed->recent_creator[feed->counted];
+        feed->recent_open[feed->counted] = tf_open_rows(world, scratch, creator, 1, 0xff);
+        for (int32_t i = 0; i < feed->counted; i++)
+            if (feed->recent_creator[i] == *creator) feed->recent_open[i] = 0;
     }
-    return feed->open_videos - tf_open_rows(world, scratch, creators, count, 0xff);
+    for (int32_t i = feed->recent - 1; i >= 0 && position - feed->recent_position[i] < feed->window; i--)
+        near_rows += feed->recent_open[i];
+    return feed->open_videos - near_rows;
 }
 
 /* The pool's k best candidates whose flags are clear. */
@@ -160,6 +164,8 @@ static int32_t fill_video(const tf_world *world, const tf_viewer *viewer, tf_scr
     put(feed, position, 0, row, score, (1.0 - rate) * own + rate / open);
     scratch->flags[row] |= feed->repeat_flag;
     feed->open_videos--;
+    for (int f = 0; f < TF_FEATURES - TF_PAIRS; f++) /* to be described at the end */
+        __builtin_prefetch(&world->video_features[(int64_t)f * world->videos + row]);
     return 1;
 }
 
@@ -250,6 +256,7 @@ static void note(tf_scratch *scratch, tf_feed *feed, int32_t creator, int32_t po
 
 static int32_t fill(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, tf_feed *feed) {
     uint32_t ranked = 0;
+    feed->counted = 0;
     offer from;
     from.count = 0;
     for (int32_t position = 0; position < feed->size; position++) {

@@ -204,16 +204,16 @@ typedef struct {
     const int32_t *skill;  /* [4][length] */
     const float *weight;   /* [4][length] */
     const int32_t *city, *country, *creator;
-} beside;
+} video_columns;
 
-static beside of_catalogue(const tf_world *world) {
-    beside all = {world->videos, world->skill, world->skill_weight, world->city, world->country, world->creator};
+static video_columns of_catalogue(const tf_world *world) {
+    video_columns all = {world->videos, world->skill, world->skill_weight, world->city, world->country, world->creator};
     return all;
 }
 
-static beside of_head(const tf_table *table) {
+static video_columns of_head(const tf_table *table) {
     const int32_t *place = table->head_place;
-    beside head = {table->head, table->head_skill, table->head_weight, place, place + table->head,
+    video_columns head = {table->head, table->head_skill, table->head_weight, place, place + table->head,
                     place + 2 * (int64_t)table->head};
     return head;
 }
@@ -246,7 +246,7 @@ static void similarities(const tf_world *world, const float *restrict dot, const
 /* The same of the videos from, from + 1, ... of the columns, which are rows[0..], or those themselves where rows is
    NULL. */
 EVERY_WIDTH
-static void similar_stretch(const tf_world *world, const float *restrict dot, const beside *of, const int32_t *rows,
+static void similar_stretch(const tf_world *world, const float *restrict dot, const video_columns *of, const int32_t *rows,
                             int32_t from, int32_t count, float *restrict out) {
     const int64_t n = of->length;
     const int32_t *restrict s0 = of->skill + from, *restrict s1 = s0 + n, *restrict s2 = s1 + n, *restrict s3 = s2 + n;
@@ -276,7 +276,7 @@ static void pair_block(const tf_world *world, const tf_viewer *viewer, const tf_
 
 /* The same of a stretch of columns, as in similar_stretch; where rows is NULL, nearness is spread. */
 EVERY_WIDTH
-static void pair_stretch(const tf_viewer *viewer, const tf_scratch *scratch, const beside *of,
+static void pair_stretch(const tf_viewer *viewer, const tf_scratch *scratch, const video_columns *of,
                          const int32_t *restrict rows, int32_t from, int32_t count, float (*restrict d)[BLOCK]) {
     const float *restrict nearness = scratch->nearness;
     const float *restrict match = scratch->match, *restrict social = scratch->social;
@@ -494,7 +494,7 @@ static void shut_out(const uint8_t *restrict flags, uint8_t mask, const int32_t 
 /* The same of the entries from, from + 1, ... of a table that is laid out like the columns: where most entries may win,
    stepping over the others costs more than they do. */
 static void take_stretch(const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask, tf_list *best,
-                         const beside *of, int32_t from, int32_t count, float (*d)[BLOCK]) {
+                         const video_columns *of, int32_t from, int32_t count, float (*d)[BLOCK]) {
     const int32_t *rows = best->table->row ? best->table->row + from : NULL;
     float score[BLOCK];
     pair_stretch(viewer, scratch, of, rows, from, count, d);
@@ -507,7 +507,7 @@ static void take_stretch(const tf_viewer *viewer, const tf_scratch *scratch, uin
 static void rank_ordered(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask,
                          tf_list *best) {
     const tf_table *table = best->table;
-    const beside head = of_head(table);
+    const video_columns head = of_head(table);
     float d[PAIRS][BLOCK];
     int32_t at[BLOCK], rows[BLOCK], count = 0, i = 0;
     for (; i < table->head; i += count) {
@@ -612,7 +612,7 @@ static void begin_high(const tf_world *world, const tf_viewer *viewer, const tf_
 /* Scores what is worth it in a stretch where a bound on similarity excludes too little: all similarities are computed. */
 static void take_close(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, uint8_t mask,
                        tf_list *best, int32_t from, int32_t count) {
-    const beside all = of_catalogue(world);
+    const video_columns all = of_catalogue(world);
     float similar[BLOCK], d[PAIRS][BLOCK];
     int32_t at[BLOCK];
     uint8_t passes[BLOCK + WORD];

@@ -11,7 +11,6 @@ enum {
     TF_BINS = 256,                   /* of candidates by score */
     TF_ENTRY_BYTES = 16,             /* a candidate in a list's room */
     TF_MOST_CANDIDATES = 2048,       /* of one slot */
-    TF_MOST_WINDOW = 128,            /* items back that a creator is looked for */
     TF_QUICK_DRAWS = 32,             /* of EXPLORE before it enumerates */
     TF_NODES = 8,                    /* of a quadrature panel */
     TF_MOST_PANELS = 16
@@ -215,6 +214,8 @@ typedef struct {
     int32_t recent;                  /* creators of earlier items, oldest first */
     int32_t recent_creator[2 * TF_MOST_ITEMS];
     int32_t recent_position[2 * TF_MOST_ITEMS];
+    int32_t recent_open[2 * TF_MOST_ITEMS]; /* videos of theirs without a flag; 0 where the creator comes again later */
+    int32_t counted;                 /* how many of recent_open are known */
     uint8_t turned[TF_MOST_ITEMS];
 
     uint64_t seed;
