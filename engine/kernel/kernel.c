@@ -84,19 +84,37 @@ static void skill_dots(const tf_world *world, const tf_viewer *viewer, float *re
     }
 }
 
+/* The largest absolute value. Without their signs floats are ordered like their bits, which go side by side. */
+EVERY_WIDTH
+static float largest_size(const float *values, int32_t count) {
+    int32_t most = 0;
+    float largest;
+    for (int32_t i = 0; i < count; i++) {
+        int32_t bits;
+        memcpy(&bits, values + i, sizeof bits);
+        bits &= 0x7fffffff;
+        most = bits > most ? bits : most;
+    }
+    memcpy(&largest, &most, sizeof largest);
+    return largest;
+}
+
 /* -1 never equals: an unknown place of the viewer is replaced by a code that no video has. */
 static inline int32_t known_place(int32_t code) { return code < 0 ? -2 : code; }
 
 static inline float clipped(float x) { return x < 0.0f ? 0.0f : (x > 1.0f ? 1.0f : x); }
 
-/* Notes how near the creator is that this person is, if any. Without branches: most people at two hops are none. */
-static inline void meet(const tf_world *world, tf_scratch *scratch, int32_t person, float nearness) {
-    int32_t creator = world->user_creator[person], known = creator >= 0;
-    float *held = &scratch->nearness[known ? creator : 0];
-    float more = known ? nearness : 0.0f;
-    scratch->met[scratch->met_count] = creator;
-    scratch->met_count += (*held == 0.0f) & known;
-    *held = *held < more ? more : *held;
+/* Notes how near the creators are that these people are. Without branches: most people at two hops are none. */
+static int32_t meet(const tf_world *world, const int32_t *restrict people, int64_t count, float nearness,
+                    float *restrict held, int32_t *restrict met, int32_t met_count) {
+    for (int64_t i = 0; i < count; i++) {
+        int32_t creator = world->user_creator[people[i]], known = creator >= 0;
+        float *mine = &held[known ? creator : 0], more = known ? nearness : 0.0f, before = *mine;
+        met[met_count] = creator;
+        met_count += (before == 0.0f) & known;
+        *mine = before < more ? more : before;
+    }
+    return met_count;
 }
 
 /* What friends liked adds to what their creators' nearness gives. */
@@ -111,9 +129,7 @@ static void spread_likes(const tf_world *world, tf_scratch *scratch, int32_t per
 void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch) {
     if (viewer->embedding) skill_dots(world, viewer, scratch->skill_dot);
     else memset(scratch->skill_dot, 0, sizeof(float) * (size_t)world->skills);
-    scratch->largest_dot = 0.0f;
-    for (int32_t s = 0; s < world->skills; s++)
-        scratch->largest_dot = fmaxf(scratch->largest_dot, fabsf(scratch->skill_dot[s]));
+    scratch->largest_dot = largest_size(scratch->skill_dot, world->skills);
     float best_match = 0.0f;
     for (int32_t t = 0; t < viewer->terms; t++) {
         int32_t term = viewer->term[t];
@@ -127,11 +143,13 @@ void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scrat
     if (viewer->user < 0) return;
     const int64_t *start = world->friend_start;
     int64_t from = start[viewer->user], to = start[viewer->user + 1];
+    const int32_t *friends = world->friend_user;
+    int32_t met = meet(world, friends + from, to - from, 1.0f, scratch->nearness, scratch->met, 0);
     for (int64_t f = from; f < to; f++) {
-        int32_t person = world->friend_user[f];
-        meet(world, scratch, person, 1.0f);
-        for (int64_t g = start[person]; g < start[person + 1]; g++) meet(world, scratch, world->friend_user[g], 0.5f);
+        int64_t first = start[friends[f]], count = start[friends[f] + 1] - first;
+        met = meet(world, friends + first, count, 0.5f, scratch->nearness, scratch->met, met);
     }
+    scratch->met_count = met;
     for (int64_t f = from; f < to; f++) spread_likes(world, scratch, world->friend_user[f]);
 }
 
