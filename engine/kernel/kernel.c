@@ -614,9 +614,9 @@ static int32_t close_videos(const tf_world *world, const tf_viewer *viewer, cons
 /* A threshold to begin with: the k-th best of close videos is no better than that of all. They are not kept. */
 static void begin_high(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask,
                        tf_list *best) {
-    const int32_t most = 4 * (int64_t)best->k < BLOCK ? 4 * best->k : BLOCK;
+    const int32_t most = 3 * (int64_t)best->k < BLOCK ? 3 * best->k : BLOCK;
     int32_t rows[BLOCK], found = 0;
-    for (float share = 0.75f; found < most && share > 0.1f && scratch->best_match > 0.0f; share -= 0.25f)
+    for (float share = 0.5f; found < most && share > 0.1f && scratch->best_match > 0.0f; share -= 0.3f)
         found = close_videos(world, viewer, scratch, mask, share * scratch->best_match, most, rows, found);
     for (int32_t i = 0; i < found; i++) scratch->match[rows[i]] = -scratch->match[rows[i]];
     if (found >= best->k) {
