@@ -72,6 +72,7 @@ class Runtime:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        metrics.tally.pass_on()  # a worker of gunicorn ends by its signal, without what Python does at an exit
         self.heartbeats.remove()
 
     @property

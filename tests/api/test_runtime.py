@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api import runtime
+from api import metrics, runtime
 from api.operations import Operations
 from api.runtime import Runtime
 from api.settings import load
@@ -60,3 +60,20 @@ def test_a_worker_that_cannot_share_its_score_tables_serves_and_says_so(
     assert "score tables are not shared" in state["problem"]
     health = asyncio.run(Operations(worker).health())
     assert any("score tables are not shared" in problem for problem in health["problems"])
+
+
+def test_what_a_worker_counted_last_is_told_before_it_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    worker = Runtime(load(), SnapshotStore(tmp_path / "snapshots"), PolicyStore(tmp_path / "policies"))
+
+    def short_feeds() -> float:
+        (family,) = metrics.short_feeds.collect()
+        return family.samples[0].value
+
+    async def count_and_stop() -> None:
+        metrics.tally.count(metrics.short_feeds)
+        await worker.stop()
+
+    before = short_feeds()
+    asyncio.run(count_and_stop())
+    assert short_feeds() == before + 1
