@@ -141,6 +141,20 @@ def test_a_wiped_sheet_is_as_new(engine):
     np.testing.assert_array_equal(before.rows, after.rows)
 
 
+def test_what_a_viewer_spread_over_a_sheet_is_gone_when_it_is_wiped():
+    world = random_world(7, videos=1200)
+    kernel = Engine(world, trained_policy(7, world), EngineConfig()).kernel
+    assert isinstance(kernel, CompiledKernel)
+    written = np.zeros(3)
+    for user, depth in zip(range(20), [1, 40, 1201] * 7, strict=False):
+        sheet = kernel.sheet(Viewer.of(world, user, 5))
+        sheet.rank(["AU", "VMP"], [depth, depth], EVERY_FLAG)
+        written += [array.any() for array in (sheet.match, sheet.nearness, sheet.social)]
+        sheet.wipe()
+        assert not any(array.any() for array in (sheet.match, sheet.nearness, sheet.social))
+    assert (written > 3).all()
+
+
 def test_ties_break_by_the_seed_and_not_by_row_order(engine):
     world = random_world(1, videos=400)
     for name in ("video_features", "video_skill_weight", "more_skill_weight", "video_fresh"):
@@ -200,6 +214,38 @@ def test_ids_are_refused_alike_whether_known_or_not_and_however_often(seen, vide
         left, right = fast.feed(request), plain.feed(request)
         assert [item._replace(propensity=0) for item in left.items] == [i._replace(propensity=0) for i in right.items]
         assert left.relaxed == right.relaxed
+
+
+def test_bounds_on_closeness_leave_out_nothing_that_wins():
+    world = random_world(5, videos=6000, creators=3000, users=60)
+    policy, config = trained_policy(5, world), EngineConfig()
+    fast, plain = Engine(world, policy, config), Engine(world, policy, config, ReferenceKernel)
+    for user in range(0, 61, 6):
+        viewer, flagged = Viewer.of(world, user, user), np.arange(user, 6000, 7, dtype=np.int32)
+        lists = []
+        for engine in (fast, plain):
+            sheet = engine.kernel.sheet(viewer)
+            sheet.mark(flagged, 1)
+            lists.append(sheet.rank(["VMP", "AU", "NU"] * 2, [1, 30, 90, 500, 1100, 1100], EVERY_FLAG))
+            sheet.wipe()
+        for left, right in zip(*lists, strict=True):
+            np.testing.assert_array_equal(left.rows, right.rows)
+            np.testing.assert_array_equal(left.scores, right.scores)
+
+
+@pytest.mark.parametrize(("width", "bonus"), [(40.0, 0.0), (1e-3, 60.0), (5.0, 60.0), (1e6, 60.0)])
+def test_flows_are_drawn_as_in_the_plain_way_however_far_freshness_parts_them(width, bonus):
+    world = random_world(4, videos=50, creators=500, flows=200)
+    world.flow_temporal[::3] = world.flow_temporal[0]
+    config = EngineConfig(pattern="FW", fw_random=width, fw_temporal=bonus, explore_rate=0.2)
+    policy = trained_policy(4, world)
+    fast, plain = Engine(world, policy, config), Engine(world, policy, config, ReferenceKernel)
+    for seed in range(6):
+        request = FeedRequest(user_id=1, seed=seed, size=40)
+        assert_drafted(fast, request)
+        for left, right in zip(fast.feed(request).items, plain.feed(request).items, strict=True):
+            assert left == right._replace(propensity=left.propensity)
+            assert left.propensity == pytest.approx(right.propensity, rel=1e-9)
 
 
 def assert_drafted(engine: Engine, request: FeedRequest) -> None:
