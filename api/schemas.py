@@ -66,6 +66,8 @@ class FeedBody(BaseModel):
 
     def excluded(self, kind: str) -> tuple[int, ...]:
         """The excluded ids of one kind, `video` or `flow`."""
+        if not self.excluded_ids:
+            return ()
         prefix = kind + ":"
         numbers = [entry for entry in self.excluded_ids if type(entry) is int] if kind == "video" else []
         texts = [entry for entry in self.excluded_ids if type(entry) is str and entry.startswith(prefix)]

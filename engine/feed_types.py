@@ -31,8 +31,7 @@ SLATE = np.dtype(
 Ids = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What a viewer was served, watched and hid before this request.
 
     Ids, not rows. `served_*` and `last_creators` belong to the session; `watched_*` and `hidden_*` to the viewer.

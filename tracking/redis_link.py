@@ -76,6 +76,7 @@ class RedisLink:
 
     def __init__(self, config: RedisConfig) -> None:
         self._config = config
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._gathered: list[tuple[bytes, _Exchange]] = []
         self._connection: _Connection | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -87,7 +88,7 @@ class RedisLink:
 
     def send_packed(self, packed: bytes, count: int) -> "asyncio.Future[Replies]":
         """Send so many commands, packed already (by a `Template`), now; the future has one reply a command."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         exchange = _Exchange(count, loop.create_future(), loop.time())
         if not count:
             exchange.future.set_result([])

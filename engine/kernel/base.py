@@ -94,8 +94,7 @@ class Refused(NamedTuple):
         return world.flow_rows(self.ids) if self.flow else world.video_rows(self.ids)
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A feed to fill while every rule holds.
 
     `user` is a row or -1, `slots` are places in `POOL_NAMES`, `carried` the ids of the creators of the session's last
@@ -109,8 +108,7 @@ class Draft:
     carried: Ids
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Drafted:
+class Drafted(NamedTuple):
     """A filled draft: (n,) of `engine.feed_types.SLATE`, and (n, 18) float32 features."""
 
     slate: NDArray[Any]

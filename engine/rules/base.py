@@ -1,6 +1,5 @@
 """What a rule is: it refuses, and never scores. Most name the rows they refuse before the first slot is filled."""
 
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -21,8 +20,7 @@ class Refusal(NamedTuple):
     flow_rows: Rows = NO_ROWS
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A request and whose it is: the viewer's row among users and among creators, -1 where they are not."""
 
     request: FeedRequest
