@@ -45,7 +45,7 @@ def ordinary(headers: Headers) -> bool:
             return False
         if name == b"content-length":
             length = value
-    return length.isdigit() and int(length) <= middleware.BODY_LIMIT
+    return length.isdigit() and middleware.whole(length) <= middleware.BODY_LIMIT
 
 
 class _Unheard:

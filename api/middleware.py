@@ -103,7 +103,7 @@ class BodyLimit:
             await self._application(scope, receive, send)
             return
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if declared.isdigit() and int(declared) > self._limit:
+        if declared.isdigit() and whole(declared) > self._limit:
             await errors.respond(errors.ProblemError(413))(scope, receive, _closing(receive, send))
             return
         received = 0
@@ -120,6 +120,15 @@ class BodyLimit:
             await (_closing(receive, send) if received > self._limit else send)(message)
 
         await self._application(scope, limited, answer)
+
+
+def whole(digits: bytes) -> int:
+    """A number of any length; what is longer than twenty digits is cut, and still larger than any that is meant.
+
+    >>> whole(b"0" * 5000 + b"12")
+    12
+    """
+    return int(digits.lstrip(b"0")[:20] or b"0")
 
 
 class HeadAsGet:

@@ -63,6 +63,13 @@ def test_a_length_that_is_a_lie_costs_nothing(server: Server) -> None:
         assert b" 413 " in link.recv(4096)
 
 
+@pytest.mark.parametrize("path", ["/v1/feed", "/v1/events"])
+def test_a_length_of_many_digits_is_only_a_length(server: Server, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), 10) as link:
+        link.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {'0' * 5000}2\r\n\r\n[]".encode())
+        assert b" 422 " in link.recv(4096)
+
+
 def test_bytes_that_are_no_http_are_answered_with_a_problem(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), 10) as link:
         link.sendall(b"HELLO\r\n\r\n")
