@@ -73,10 +73,15 @@ def read_manifest(path: Path) -> dict[str, Any]:
     with naming(sums):
         if sums.read_bytes() != _sum_line(content):
             raise SnapshotError(f"{file} is damaged: {sums.name} has another checksum")
-    manifest = json.loads(content)
-    if manifest["format"] != FORMAT:
-        raise SnapshotError(f"{file} has format {manifest['format']}, this version reads {FORMAT}")
-    return dict(manifest)
+    try:
+        manifest = dict(json.loads(content))
+    except (ValueError, TypeError):
+        raise SnapshotError(f"{file} is damaged: it is no JSON object") from None
+    if manifest.get("format") != FORMAT:
+        raise SnapshotError(f"{file} has format {manifest.get('format')}, this version reads {FORMAT}")
+    if missing := {"id", "arrays", "details", "order", "created_at"} - {*manifest}:
+        raise SnapshotError(f"{file} is damaged: it has no {', '.join(sorted(missing))}")
+    return manifest
 
 
 def write(folder: Path, arrays: Arrays, details: Mapping[str, object], name: str | None = None) -> str:

@@ -82,6 +82,20 @@ def test_a_flipped_bit_anywhere_is_refused_with_the_files_name(tmp_path: Path, d
         Snapshot.open(path)
 
 
+def rewrite_manifest(folder: Path, content: bytes) -> None:
+    """Another manifest, with the checksum that fits."""
+    (folder / "manifest.json").write_bytes(content)
+    (folder / "manifest.sha256").write_text(f"{hashlib.sha256(content).hexdigest()}  manifest.json\n")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"7", b"{}", b'{"format": 2}'])
+def test_a_manifest_that_says_nothing_is_refused_by_name(store: SnapshotStore, content: bytes) -> None:
+    folder = store.folder / store.publish(ARRAYS, DETAILS)
+    rewrite_manifest(folder, content)
+    with pytest.raises(SnapshotError, match=r"manifest\.json"):
+        store.open_current()
+
+
 @pytest.mark.parametrize("name", ["ids.npy", "empty.npy", "manifest.json", "manifest.sha256"])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_a_cut_or_missing_file_is_refused_by_name(store: SnapshotStore, name: str, damage: str) -> None:
@@ -107,9 +121,7 @@ def test_an_array_that_is_not_what_its_manifest_says_is_refused_by_name(store: S
     folder = store.folder / store.publish(ARRAYS, DETAILS)
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["arrays"]["ids"] |= wrong
-    content = json.dumps(manifest).encode()
-    (folder / "manifest.json").write_bytes(content)
-    (folder / "manifest.sha256").write_text(f"{hashlib.sha256(content).hexdigest()}  manifest.json\n")
+    rewrite_manifest(folder, json.dumps(manifest).encode())
     with pytest.raises(SnapshotError, match=r"ids\.npy"):
         store.open_current()
 
