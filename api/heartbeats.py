@@ -42,6 +42,13 @@ class Heartbeats:
             state = read_json(path)
             if state is None or not _lives(state):
                 path.unlink(missing_ok=True)
+        for path in self.folder.glob("*.turn"):  # of machines that have gone, perhaps; whoever needs one makes it anew
+            path.unlink(missing_ok=True)
+
+    @property
+    def turn(self) -> Path:
+        """The lock that the workers of this machine take in turn."""
+        return self.folder / f"{HOST}.turn"
 
     def _of(self, pid: int) -> Path:
         return self.folder / f"{HOST}-{pid}.json"

@@ -18,7 +18,7 @@ from typing import Any
 
 from api import heap, metrics, services
 from api.files import in_turn
-from api.heartbeats import HOST, Heartbeats
+from api.heartbeats import Heartbeats
 from api.reloads import Reloads
 from api.score_tables import ScoreTables
 from api.settings import ServiceSettings
@@ -141,7 +141,7 @@ class Runtime:
     def _swap_in_turn(self, pointers: tuple[str | None, str | None]) -> None:
         """All workers of a machine see a pointer move at once; one after another, their requests hardly feel it."""
         patience = TURN_SECONDS if self.engine else 0.0  # before its first engine it has no requests
-        with in_turn(self.settings.data_dir / "workers" / f".switching-{HOST}", patience):
+        with in_turn(self.heartbeats.turn, patience):
             self._swap(pointers)
 
     def _swap(self, pointers: tuple[str | None, str | None]) -> None:

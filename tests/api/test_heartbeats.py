@@ -31,5 +31,7 @@ def test_dead_and_silent_processes_do_not_count_and_are_cleaned_away(tmp_path: P
     write_json(tmp_path / "silent.json", {**own, "host": "elsewhere.example", "beat_at": time.time() - 60})
     (tmp_path / "torn.json").write_text("{")
     assert heartbeats.alive("work") == [own]
+    (tmp_path / "gone.turn").touch()
     heartbeats.clean()
-    assert len(list(tmp_path.glob("*.json"))) == 1
+    (left,) = tmp_path.iterdir()
+    assert left.suffix == ".json"
