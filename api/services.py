@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from api import logs
+from api import heap, logs
 from api.settings import ServiceSettings, SettingsError, load
 from data.snapshot import SnapshotError, SnapshotStore
 
@@ -57,6 +57,7 @@ async def serving(settings: ServiceSettings) -> AsyncIterator[Service]:
     from api.warmup import warm_up
     from tracking.policies import PolicyStore
 
+    heap.set_large_apart()
     # A thread that makes a new engine gives way to requests ten times sooner than Python's 5 ms.
     sys.setswitchinterval(0.0005)
     runtime = Runtime(settings, snapshots(settings), PolicyStore(settings.data_dir / "policies"))
