@@ -103,6 +103,7 @@ class Process:
 
     def private_megabytes(self) -> float:
         """Memory that it wrote, in MB. Pages of mapped files, which all workers share, are left out."""
+        os.sync()  # pages of files that wait for the disk count as the only reader's own until then
         lines = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines()
         return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty")) / 1024
 

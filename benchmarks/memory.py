@@ -38,7 +38,6 @@ def private(videos: int) -> Result:
             for server in (served, plain):
                 server.wait_until_it_answers()
                 http_load.run(server.port, seconds=2.0)
-            os.sync()  # pages of files that wait for the disk count as the only reader's own until then
             used, idle = served.private_megabytes(), plain.private_megabytes()
     more = f"{used - idle:.0f} MB beyond {idle:.0f} MB of FastAPI"
     return Result(f"private memory of a worker, {videos:,} videos (MB)", used, used, "60 MB more", more)
