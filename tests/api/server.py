@@ -65,9 +65,10 @@ class Server:
         return found
 
     def pids(self, role: str) -> list[int]:
-        """Pids of the living processes of a role."""
+        """Pids of the living processes of a role; none while they start."""
         health = self.http.get("/health").json()
-        return [worker["pid"] for worker in health["workers"]] if role == "serve" else [health["work"]["pid"]]
+        states = health["workers"] if role == "serve" else [health["work"]]
+        return [state["pid"] for state in states if "pid" in state]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ask it to end; its exit code."""

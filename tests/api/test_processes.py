@@ -49,7 +49,7 @@ def test_the_first_start_is_alive_at_once_and_ready_after_its_first_build(make_s
 def test_a_killed_worker_and_a_killed_work_process_come_back(make_server: MakeServer) -> None:
     running = make_server(WORKERS="2").start()
     running.wait_until()
-    eventually(lambda: len(running.pids("serve")) == 2 and "pid" in running.http.get("/health").json()["work"])
+    eventually(lambda: len(running.pids("serve")) == 2 and running.pids("work"))
     worker, work = running.pids("serve")[0], running.pids("work")[0]
     os.kill(worker, signal.SIGKILL)
     os.kill(work, signal.SIGKILL)
@@ -91,7 +91,7 @@ def test_what_was_accepted_before_sigterm_is_in_the_log_table_afterwards(make_se
 def test_no_process_outlives_a_killed_supervisor(make_server: MakeServer) -> None:
     running = make_server().start()
     running.wait_until()
-    eventually(lambda: "pid" in running.http.get("/health").json()["work"])
+    eventually(lambda: running.pids("work"))
     pids = [*running.pids("serve"), *running.pids("work")]
     assert running.process
     running.process.kill()

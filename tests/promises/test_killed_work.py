@@ -25,6 +25,7 @@ def running(tmp_path: Path, furnish: Furnish) -> Iterator[Server]:
     server.start()
     try:
         server.wait_until()
+        eventually(lambda: server.pids("work"))
         yield server
     finally:
         server.kill()
