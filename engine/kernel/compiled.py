@@ -35,7 +35,7 @@ class CompiledKernel:
 
     def sheet(self, viewer: Viewer) -> "CompiledSheet":
         sheet = self.blank_sheet()
-        sheet.open(viewer)
+        sheet.open(self, viewer)
         return sheet
 
     def blank_sheet(self) -> "CompiledSheet":
@@ -43,18 +43,19 @@ class CompiledKernel:
         try:
             return self.free.pop()
         except IndexError:
-            return CompiledSheet(self)
+            return CompiledSheet(self.world)
 
     def drafter(self, standing: Standing) -> CompiledDrafter:
         return CompiledDrafter(self, standing)
 
 
 class CompiledSheet:
-    """See `engine.kernel.base.Sheet`."""
+    """See `engine.kernel.base.Sheet`. It knows its kernel while it is open: one that lies with the kernel for the next
+    feed would keep it, and all that it maps, until a collection."""
 
-    def __init__(self, kernel: CompiledKernel) -> None:
-        world = kernel.world
-        self.kernel = kernel
+    kernel: CompiledKernel
+
+    def __init__(self, world: World) -> None:
         self.flags: NDArray[np.uint8] = np.zeros(world.videos, dtype=np.uint8)
         self.creator_last: NDArray[np.int32] = np.full(world.creators, NEVER, dtype=np.int32)
         self.skill_dot: Floats = np.zeros(len(world.skill_vector), dtype=np.float32)
@@ -73,9 +74,9 @@ class CompiledSheet:
         self.marked: list[Rows] = []
         self.indices: Rows = np.zeros(4096, dtype=np.int32)
 
-    def open(self, viewer: Viewer) -> None:
+    def open(self, kernel: CompiledKernel, viewer: Viewer) -> None:
         """Point the sheet at a viewer and spread their terms and friends over the catalogue."""
-        self.is_open = True
+        self.is_open, self.kernel = True, kernel
         world, c_viewer = self.kernel.world, self.c_viewer
         self.viewer = viewer
         c_viewer.user, c_viewer.city, c_viewer.country = viewer.user, viewer.city, viewer.country
@@ -148,6 +149,7 @@ class CompiledSheet:
         self.marked.clear()
         self.creator_last[:] = NEVER
         self.kernel.free.append(self)
+        del self.kernel
 
 
 def _lay_out_head(world: World, ordered: Ordered) -> list[Array]:
