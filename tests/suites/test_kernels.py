@@ -1,7 +1,5 @@
 """Every kernel equals the definition, and the compiled one equals the plain one on every pick."""
 
-import gc
-import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +11,6 @@ from hypothesis import strategies as st
 from engine import randomness
 from engine.bandit.linucb import upper_confidence_bound
 from engine.bandit.policy import Policy
-from engine.board import Board
 from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.features import DIMENSIONS, PAIR_COLUMNS, VIDEO_COLUMNS, scaled
@@ -156,22 +153,6 @@ def test_what_a_viewer_spread_over_a_sheet_is_gone_when_it_is_wiped():
         sheet.wipe()
         assert not any(array.any() for array in (sheet.match, sheet.nearness, sheet.social))
     assert (written > 3).all()
-
-
-@pytest.mark.parametrize("make_kernel", KERNELS, ids=lambda kernel: kernel.name)
-def test_an_engine_that_is_let_go_frees_its_kernel_without_a_collection(make_kernel):
-    world = random_world(7, videos=40)
-    request = FeedRequest(user_id=3, seed=5)
-    gc.disable()
-    try:
-        engine = Engine(world, trained_policy(7, world), EngineConfig(), make_kernel)
-        engine.render(engine.feed(request))
-        Board(engine.kernel, engine.config, request).close()
-        left = weakref.ref(engine.kernel)
-        del engine
-        assert left() is None
-    finally:
-        gc.enable()
 
 
 def test_ties_break_by_the_seed_and_not_by_row_order(engine):
