@@ -1,4 +1,4 @@
-"""`POST /v1/feed` straight from the connection to the feed: the layers of server and framework cost a third of it.
+"""`POST /v1/feed` straight from the connection to the feed, past the layers of server and framework.
 
 `FeedExchange` stands where uvicorn has a `RequestResponseCycle`, so the protocol's own rules of keep-alive, pipelining,
 flow control and shutting down hold as for any other request. The route in `routes/feed.py` does the same and documents
