@@ -11,7 +11,7 @@ from engine.feed_types import FeedRequest, Ids
 from engine.kernel.base import EVERY_FLAG, Floats, Kernel, Ranked, Rows, Viewer
 from engine.rules.base import Asked
 from engine.rules.creator_window import CreatorWindow
-from engine.rules.table import FLAGS, Rung, ladder, refusals
+from engine.rules.table import FLAGS, Rung, ladder, refused
 
 # A list is ranked this much deeper than one slot looks: for what earlier slots and the creators' window take away.
 SPARE_DEPTH = 64
@@ -48,11 +48,11 @@ class Board:
         carried = kernel.world.creator_rows(carried_creators(config, request)).tolist()
         self.creator_window = CreatorWindow(self.sheet.creator_last, config.creator_window, carried)
         self.lists: dict[tuple[str, int], Ranked] = {}
-        for refused in refusals(Asked.of(request, kernel.world)):
-            if refused.flow:
-                self.flow_flags[refused.found(self.world)] |= np.uint8(refused.flag)
+        for kind, flag, rows in refused(Asked.of(request, kernel.world)):
+            if kind == "flow":
+                self.flow_flags[rows] |= np.uint8(flag)
             else:
-                self._refuse(refused.found(self.world), refused.flag)
+                self._refuse(rows, flag)
 
     def close(self) -> None:
         """Give the sheet back. Call once, whatever happened."""

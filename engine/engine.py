@@ -48,8 +48,8 @@ class Engine:
             self.kernel: Kernel = make_kernel(world, score_tables(world, policy, config), config.social_like)
         else:
             self.kernel = CompiledKernel(world, tables, config.social_like)
-        drafter = self.kernel.drafter(standing(config))
-        self._kit = Kit(self.kernel, drafter, config, self.formulas, policy.version)
+        drafter = self.kernel.drafter(standing(config, world))
+        self._kit = Kit(self.kernel, drafter, config, self.formulas, world.snapshot_id, policy.version)
 
     @property
     def snapshot_id(self) -> str:

@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from engine.assemble import Placed, assemble
 from engine.bandit.score_table import Formula
-from engine.board import Board, carried_creators
+from engine.board import Board
 from engine.config import POOL_NAMES, EngineConfig
 from engine.features import DIMENSIONS, PAIR_COLUMNS, VIDEO_COLUMNS
-from engine.feed_types import SLATE, Feed, FeedRequest, Relaxation
-from engine.kernel.base import Draft, Drafted, Drafter, Kernel, Standing
-from engine.plan import plan, slot_codes
+from engine.feed_types import SLATE, Drafted, Feed, FeedRequest, Relaxation
+from engine.kernel.base import Drafter, Kernel, Standing, StandingList
+from engine.plan import plan
 from engine.pools.table import BANDIT_POOLS, POOLS
 from engine.reasons import CHALLENGE, EXPLORED, code
-from engine.rules.base import Asked
-from engine.rules.table import FLAGS, refusals
+from engine.rules.base import NAMED
+from engine.rules.table import FLAGS, RULES
+from engine.world import World
 
 # A draft ranks this much deeper than slot and feed need, for what the creators' window takes away; more on demand.
 DRAFT_SPARE = 16
@@ -35,16 +36,25 @@ class Kit:
     drafter: Drafter | None
     config: EngineConfig
     formulas: dict[str, Formula]
+    snapshot_id: str
     policy_version: str
 
 
-def standing(config: EngineConfig) -> Standing:
+def standing(config: EngineConfig, world: World) -> Standing:
     """What a drafter has to know of pools and rules."""
+    named_by = {rule.named: FLAGS[rule.name] for rule in RULES if rule.named}
     return Standing(
+        pattern=config.pattern,
         sources=tuple(POOLS[name].source(config) for name in POOL_NAMES),
         window=config.creator_window,
         spare=DRAFT_SPARE,
         repeat_flag=FLAGS["no_repeat"],
+        named_flags=tuple(named_by.get(name, 0) for name in NAMED),
+        lists=tuple(
+            StandingList(kind == "flow", of == "creator", FLAGS[rule.name], start, rows)
+            for rule in RULES
+            for kind, of, start, rows in rule.listed(world)
+        ),
         explore_rate=config.explore_rate,
         flow_random=config.fw_random,
         flow_bonus=config.fw_temporal,
@@ -53,35 +63,12 @@ def standing(config: EngineConfig) -> Standing:
 
 def serve(kit: Kit, request: FeedRequest) -> Feed:
     """One feed. The same world, policy, configuration and request give the same feed."""
-    drafted, relaxed = draft(kit, request), list[Relaxation]()
-    if drafted is None:
-        drafted, relaxed = assembled(kit, request)
-    return Feed(
-        slate=drafted.slate,
-        features=drafted.features,
-        relaxed=tuple(relaxed),
-        short=len(drafted.slate) < request.size,
-        seed=request.seed,
-        snapshot_id=kit.kernel.world.snapshot_id,
-        policy_version=kit.policy_version,
-    )
-
-
-def draft(kit: Kit, request: FeedRequest) -> Drafted | None:
-    """The whole feed in one call of the kernel, or None where a rule has to give way."""
-    if kit.drafter is None:
-        return None
-    world, config = kit.kernel.world, kit.config
-    asked = Asked.of(request, world)
-    return kit.drafter.draft(
-        Draft(
-            seed=request.seed,
-            user=asked.user,
-            slots=slot_codes(config.pattern, request.size),
-            refused=refusals(asked),
-            carried=carried_creators(config, request),
-        )
-    )
+    drafted = kit.drafter.draft(request) if kit.drafter else None
+    if drafted is not None:
+        return Feed(drafted, (), False, request.seed, kit.snapshot_id, kit.policy_version)
+    drafted, relaxed = assembled(kit, request)
+    short = drafted.size < request.size
+    return Feed(drafted, tuple(relaxed), short, request.seed, kit.snapshot_id, kit.policy_version)
 
 
 def assembled(kit: Kit, request: FeedRequest) -> tuple[Drafted, list[Relaxation]]:
@@ -94,7 +81,7 @@ def assembled(kit: Kit, request: FeedRequest) -> tuple[Drafted, list[Relaxation]
         features = features_of(board, placed)
     finally:
         board.close()
-    return Drafted(slate_of(board, placed, features, kit.formulas), features), relaxed
+    return Drafted.of(slate_of(board, placed, features, kit.formulas), features), relaxed
 
 
 def gather(kernel: Kernel, config: EngineConfig, request: FeedRequest) -> Board:

@@ -1,6 +1,6 @@
 """What goes into a feed and what comes out of it: plain frozen data, shared with tracking and the API."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from math import isnan
 from typing import Any, NamedTuple
@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import POOL_NAMES
+from engine.features import DIMENSIONS
+from engine.kernel._kernel import ffi
 from engine.reasons import sentence
+from engine.seen import NOTHING_SEEN, Ids, Seen
+
+__all__ = [
+    "KINDS", "NOTHING_SEEN", "SLATE", "Drafted", "Feed", "FeedItem", "FeedRequest", "Ids", "Relaxation", "Seen",
+]  # fmt: skip
 
 SLATE = np.dtype(
     [
@@ -28,30 +35,7 @@ SLATE = np.dtype(
 """A feed's positions as one array: the kernel fills it (`tf_item`) and reads it again to write JSON."""
 
 
-Ids = tuple[int, ...]
-
-
-class Seen(NamedTuple):
-    """What a viewer was served, watched and hid before this request.
-
-    Ids, not rows. `served_*` and `last_creators` belong to the session; `watched_*` and `hidden_*` to the viewer.
-    `last_creators` are the creators of the session's last items, oldest first (at most 95 are looked at).
-    """
-
-    served_videos: Ids = ()
-    served_flows: Ids = ()
-    watched_videos: Ids = ()
-    watched_flows: Ids = ()
-    hidden_videos: Ids = ()
-    hidden_flows: Ids = ()
-    last_creators: Ids = ()
-
-
-NOTHING_SEEN = Seen()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedRequest:
+class FeedRequest(NamedTuple):
     """One request. `seed` is an unsigned 63-bit integer; `size` is 1 to 96."""
 
     user_id: int
@@ -59,7 +43,7 @@ class FeedRequest:
     size: int = 24
     excluded_videos: Ids = ()
     excluded_flows: Ids = ()
-    seen: Seen = field(default=NOTHING_SEEN)
+    seen: Seen = NOTHING_SEEN
 
 
 KINDS = ("video", "flow")
@@ -93,25 +77,59 @@ class Relaxation:
     rule: str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Feed:
-    """A finished feed and all that reproduces it.
+class Drafted(NamedTuple):
+    """A feed's positions as the kernel writes and reads them: `size` items of `SLATE`, then as many features' rows."""
 
-    `slate` (n,) of `SLATE` holds its positions, `features` (n, 18) float32 what they were scored by; a flow's row is
-    zero. `items` says the same for people and tests: the path of a request reads the arrays.
-    """
+    block: Any  # uint8_t[] of cffi
+    size: int
 
-    slate: NDArray[Any]
-    features: NDArray[np.float32]
+    @classmethod
+    def of(cls, slate: NDArray[Any], features: NDArray[np.float32]) -> "Drafted":
+        """From a slate (n,) of `SLATE` and features (n, 18) float32."""
+        return cls(ffi.new("uint8_t[]", slate.tobytes() + features.tobytes()), len(slate))
+
+    @property
+    def slate(self) -> NDArray[Any]:
+        """The items, (n,) of `SLATE`; writing to it changes the feed."""
+        return np.frombuffer(ffi.buffer(self.block), SLATE, self.size)
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        """The features, (n, 18) float32."""
+        numbers = np.frombuffer(ffi.buffer(self.block), np.float32, self.size * DIMENSIONS, self.size * SLATE.itemsize)
+        return numbers.reshape(self.size, DIMENSIONS)
+
+
+class _Feed(NamedTuple):
+    drafted: Drafted
     relaxed: tuple[Relaxation, ...]
     short: bool
     seed: int
     snapshot_id: str
     policy_version: str
 
+
+class Feed(_Feed):
+    """A finished feed and all that reproduces it.
+
+    `slate` (n,) of `SLATE` holds its positions, `features` (n, 18) float32 what they were scored by; a flow's row is
+    zero. `items` says the same for people and tests: the path of a request leaves them packed.
+    """
+
+    @property
+    def slate(self) -> NDArray[Any]:
+        """The positions as an array, (n,) of `SLATE`."""
+        return self.drafted.slate
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        """What they were scored by, (n, 18)."""
+        return self.drafted.features
+
     @cached_property
     def items(self) -> tuple[FeedItem, ...]:
         """The feed, position by position."""
+        features = self.features
         return tuple(
             FeedItem(
                 position=index + 1,
@@ -123,7 +141,7 @@ class Feed:
                 creator_id=creator,
                 score=None if isnan(score) else score,
                 propensity=propensity,
-                reason=sentence(reason, self.features[index]),
+                reason=sentence(reason, features[index]),
             )
             for index, (identity, creator, score, propensity, row, is_flow, pool, slot, reason) in enumerate(
                 self.slate.tolist()

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from engine.features import DIMENSIONS
 from engine.feed_types import SLATE, Feed
 from engine.kernel._kernel import ffi, lib
 
 _unset = ffi.new_allocator(should_clear_after_alloc=False)  # room that is written before it is read
-_ITEMS, _NUMBERS, _BYTES = ffi.typeof("tf_item[]"), ffi.typeof("float[]"), ffi.typeof("uint8_t[]")
+_BYTES = ffi.typeof("uint8_t[]")
 
 
 class Packed(NamedTuple):
@@ -28,16 +29,13 @@ class Packing:
 
     def pack(self, feed: Feed) -> Packed:
         """The parts. Raises ValueError when a feature is not finite."""
-        items, numbers = ffi.from_buffer(_ITEMS, feed.slate), ffi.from_buffer(_NUMBERS, feed.features)
-        count, values = len(items), len(numbers)
+        block, count = feed.drafted
         kept = self._kept_size * count
         recorded = kept + (self._recorded_size * count + 2) // 3 * 4
-        features = recorded + (4 * values + 2) // 3 * 4
-        room, spare = (
-            _unset(_BYTES, features + lib.TF_NAME_ROOM * count + 2),
-            _unset(_BYTES, self._recorded_size * count),
-        )
-        end = lib.tf_pack(items, count, self._kept, self._recorded, numbers, values, spare, room)
+        features = recorded + (4 * DIMENSIONS * count + 2) // 3 * 4
+        room = _unset(_BYTES, features + lib.TF_NAME_ROOM * count + 2)
+        spare = _unset(_BYTES, self._recorded_size * count)
+        end = lib.tf_pack(block, count, self._kept, self._recorded, spare, room)
         if end < 0:
             raise ValueError("features: not finite")
         parts = ffi.buffer(room, end)

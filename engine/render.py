@@ -12,6 +12,7 @@ from engine.reasons import WORDS, sentence
 from engine.world import World
 
 _unset = ffi.new_allocator(should_clear_after_alloc=False)  # room that is written before it is read
+_TEXT = ffi.typeof("char[]")
 
 
 class Renderer:
@@ -32,10 +33,9 @@ class Renderer:
 
     def items(self, feed: Feed) -> bytes:
         """The items as a JSON array (UTF-8), in order."""
-        count = len(feed.slate)
-        items, features = ffi.from_buffer("tf_item[]", feed.slate), ffi.from_buffer("float[]", feed.features)
-        room = _unset("char[]", lib.tf_render_room(self._texts, items, count))
-        rendered: bytes = ffi.buffer(room, lib.tf_render(self._texts, items, features, count, room))[:]
+        block, count = feed.drafted
+        room = _unset(_TEXT, lib.tf_render_room(self._texts, block, count))
+        rendered: bytes = ffi.buffer(room, lib.tf_render(self._texts, block, count, room))[:]
         return rendered
 
 

@@ -8,11 +8,10 @@ what was hidden or watched since the last reload.
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cache
-from itertools import compress
 from struct import unpack
 from typing import Protocol
 
-from engine.feed_types import Feed, Seen
+from engine.feed_types import NOTHING_SEEN, Feed, Seen
 from tracking.events import Event
 from tracking.packed import packed
 
@@ -25,8 +24,6 @@ MOST_FEEDS, MOST_WATCHED, MOST_HIDDEN = 2_000, 1_000, 5_000
 """Kept of a session's feeds, and of a viewer's watched and hidden items: the latest."""
 MOST_RECENT = 100
 """The latest feeds of a viewer, which are searched for the one that showed an item."""
-CREATORS = 95
-NOT = bytes.maketrans(b"\0\1", b"\1\0")
 MARKS = {"video_view": "watched", "like": "watched", "rating": "watched", "hide": "hidden"}
 """What an act means from now on; the same acts mean watched when a snapshot is built (`engine.build.viewers`)."""
 
@@ -75,60 +72,26 @@ def pack_feed(feed: Feed) -> bytes:
 
 def unpack_feed(kept: bytes) -> tuple[tuple[int, ...], tuple[int, ...], bytes]:
     """The ids, the creators' ids, and which are flows, of what `pack_feed` wrote. Raises ValueError on other bytes."""
-    ids, creators, is_flow = _columns(kept)
-    return _numbers(ids), _numbers(creators), is_flow
-
-
-def seen_of(feeds: Sequence[bytes], watched: Sequence[str], hidden: Sequence[str]) -> Seen:
-    """What the engine is told, from packed feeds (oldest first) and marked items (`video:12`). What cannot be read is
-    passed over: a viewer is better off with the rest of the memory than without a feed.
-    """
-    ids, creators, flags = list[bytes](), list[bytes](), list[bytes]()
-    for kept in feeds:
-        try:
-            own, makers, flows = _columns(kept)
-        except ValueError:
-            _tell_once("a session's feed")
-            continue
-        ids.append(own)
-        creators.append(makers)
-        flags.append(flows)
-    # joined before they are unpacked, so that a session of many pages is one step
-    served, is_flow = _numbers(b"".join(ids)), b"".join(flags)
-    return Seen(
-        served_videos=tuple(compress(served, is_flow.translate(NOT))),
-        served_flows=tuple(compress(served, is_flow)),
-        watched_videos=_ids(watched, "video:"),
-        watched_flows=_ids(watched, "flow:"),
-        hidden_videos=_ids(hidden, "video:"),
-        hidden_flows=_ids(hidden, "flow:"),
-        last_creators=_numbers(b"".join(creators)[-8 * CREATORS :]),
-    )
-
-
-def _columns(kept: bytes) -> tuple[bytes, bytes, bytes]:
     count, rest = divmod(len(kept), 17)
     is_flow = kept[16 * count :]
     if rest or is_flow.strip(b"\0\1"):
         raise ValueError("this is no feed of a session")
-    return kept[: 8 * count], kept[8 * count : 16 * count], is_flow
+    return unpack(f"<{count}q", kept[: 8 * count]), unpack(f"<{count}q", kept[8 * count : 16 * count]), is_flow
 
 
-def _numbers(column: bytes) -> tuple[int, ...]:
-    return unpack(f"<{len(column) // 8}q", column)
-
-
-def _ids(items: Sequence[str], prefix: str) -> tuple[int, ...]:
-    if not items:
-        return ()
-    found = [item.removeprefix(prefix) for item in items if item.startswith(prefix)]
-    try:
-        return tuple(map(int, found))
-    except ValueError:
-        _tell_once("a viewer's mark")
-        return tuple(int(number) for number in found if number.isdecimal())
+def seen_of(feeds: Sequence[bytes], watched: Sequence[bytes], hidden: Sequence[bytes]) -> Seen:
+    """What the engine is told, from packed feeds (oldest first) and marked items (`video:12`). What cannot be read is
+    passed over: a viewer is better off with the rest of the memory than without a feed.
+    """
+    if not (feeds or watched or hidden):
+        return NOTHING_SEEN
+    seen = Seen.read(feeds, watched, hidden)
+    if seen.unread:
+        _tell_once()
+    return seen
 
 
 @cache
-def _tell_once(what: str) -> None:
-    log.warning("%s cannot be read (damaged, or of another version) and is passed over, as are others like it", what)
+def _tell_once() -> None:
+    log.warning("a part of a session or a viewer's mark cannot be read (damaged, or of another version) and is passed "
+                "over, as are others like it")  # fmt: skip

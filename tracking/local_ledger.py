@@ -74,7 +74,8 @@ class LocalLedger:
                 feeds = []
             watched = file.execute(MARKED, (user_id, "watched", MOST_WATCHED)).fetchall()
             hidden = file.execute(MARKED, (user_id, "hidden", MOST_HIDDEN)).fetchall()
-            return seen_of([items for _, items, _ in reversed(feeds)], [i for (i,) in watched], [i for (i,) in hidden])
+            marks = [[item.encode() for (item,) in marked] for marked in (watched, hidden)]
+            return seen_of([items for _, items, _ in reversed(feeds)], *marks)
 
         return await self._run(work)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from engine.feed_types import NOTHING_SEEN, Feed, Seen
+from engine.feed_types import Feed, Seen
 from tracking.events import Event
 from tracking.ledger import (
     MARK_SECONDS,
@@ -121,9 +121,7 @@ class RedisLedger:
         session = f"session:{session_name(user_id, session_id)}".encode()
         commands = READ.pack(session, b"watched:%d" % user_id, b"hidden:%d" % user_id)
         feeds, watched, hidden = await self._answers(self._sent(commands, READ.count))
-        if not (feeds or watched or hidden):
-            return NOTHING_SEEN
-        return seen_of(feeds, *([item.decode(errors="replace") for item in marked] for marked in (watched, hidden)))
+        return seen_of(feeds, watched, hidden)
 
     def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> Awaitable[object]:
         """A feed was served; see `Ledger`."""

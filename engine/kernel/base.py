@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine import randomness
 from engine.bandit.score_table import Formula
-from engine.feed_types import Ids
-from engine.world import World
+from engine.feed_types import Drafted, FeedRequest
+from engine.world import Array, World
 
 Rows = NDArray[np.int32]
 Floats = NDArray[np.float32]
@@ -62,63 +62,41 @@ class Source:
     formula: Formula | None = None
 
 
+class StandingList(NamedTuple):
+    """Rows that a rule refuses, as `engine.rules.base.Listed`, and its flag."""
+
+    flow: bool
+    of_creator: bool
+    flag: int
+    start: Array | None
+    rows: Rows
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Standing:
     """What holds for every draft of an engine.
 
     `sources` are those of `POOL_NAMES`, None for a pool with a way of its own; `spare` candidates are ranked beyond
-    what one slot looks at and a feed takes away.
+    what one slot looks at and a feed takes away. `named_flags` are the flags of the rules that refuse the ids of
+    `engine.rules.base.NAMED`, 0 where none does; `lists` are what rules refuse of what the snapshot lists.
     """
 
+    pattern: str
     sources: tuple[Source | None, ...]
     window: int
     spare: int
     repeat_flag: int
+    named_flags: tuple[int, ...]
+    lists: tuple[StandingList, ...]
     explore_rate: float
     flow_random: float
     flow_bonus: float
 
 
-class Refused(NamedTuple):
-    """Videos or flows that a rule refuses, and its flag: by row, or by ids that the snapshot may not know."""
-
-    flow: bool
-    flag: int
-    rows: Rows | None
-    ids: Ids = ()
-
-    def found(self, world: World) -> Rows:
-        """The rows, looked up where there are ids."""
-        if self.rows is not None:
-            return self.rows
-        return world.flow_rows(self.ids) if self.flow else world.video_rows(self.ids)
-
-
-class Draft(NamedTuple):
-    """A feed to fill while every rule holds.
-
-    `user` is a row or -1, `slots` are places in `POOL_NAMES`, `carried` the ids of the creators of the session's last
-    items, oldest first.
-    """
-
-    seed: int
-    user: int
-    slots: bytes
-    refused: Sequence[Refused]
-    carried: Ids
-
-
-class Drafted(NamedTuple):
-    """A filled draft: (n,) of `engine.feed_types.SLATE`, and (n, 18) float32 features."""
-
-    slate: NDArray[Any]
-    features: Floats
-
-
 class Drafter(Protocol):
     """Fills whole feeds, the usual ones, in one call."""
 
-    def draft(self, draft: Draft) -> Drafted | None:
+    def draft(self, request: FeedRequest) -> Drafted | None:
         """What `engine.assemble` would give while no rule has to give way; None where one would, or where it cannot
         tell."""
 

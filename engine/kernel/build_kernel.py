@@ -12,7 +12,7 @@ ffibuilder.set_source(
     "engine.kernel._kernel",
     (FOLDER / "kernel.c").read_text(encoding="utf-8"),
     include_dirs=[str(FOLDER)],
-    depends=[str(FOLDER / name) for name in ("draft.c", "kernel.c", "kernel.h", "numbers.c", "render.c")],
+    depends=[str(FOLDER / name) for name in ("draft.c", "gather.c", "kernel.c", "kernel.h", "numbers.c", "render.c")],
     # No fused multiply-add and no reordering: every processor computes the same bits.
     extra_compile_args=["-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno"],
 )

@@ -183,7 +183,7 @@ def _c_world(world: World, made: Mapping[str, Array], social_like: float) -> Any
     c_world = ffi.new("tf_world *")
     c_world.videos, c_world.social_like, c_world.more = world.videos, social_like, len(world.more_skill)
     c_world.skills, c_world.width = world.skill_vector.shape
-    c_world.creators = world.creators
+    c_world.creators, c_world.users = world.creators, len(world.user_id)
     c_world.flows, c_world.video_column, c_world.pair_column = world.flows, VIDEO_COLUMNS, PAIR_COLUMNS
     columns = {
         "skill_vector": ("float", world.skill_vector),
@@ -208,6 +208,7 @@ def _c_world(world: World, made: Mapping[str, Array], social_like: float) -> Any
         "user_creator": ("int32_t", world.user_creator),
         "creator_start": ("int64_t", world.creator_video_start),
         "creator_video": ("int32_t", world.creator_video),
+        "user_id": ("int64_t", world.user_id),
         "user_city": ("int32_t", world.user_city),
         "user_country": ("int32_t", world.user_country),
         "user_embedding": ("float", world.user_embedding),

@@ -1,6 +1,7 @@
 /* One whole feed while every rule holds: `engine.board` and `engine.assemble` without the ladder, in the same order, from
  * the same draws. Included by kernel.c.
  */
+#include "gather.c"
 
 /* Gauss-Legendre quadrature of order 8 on [-1, 1]. */
 static const double ABSCISSA[TF_NODES] = {-0.96028985649753618, -0.79666647741362673, -0.52553240991632899,
@@ -247,13 +248,6 @@ static int32_t fill_flow(const tf_world *world, tf_scratch *scratch, tf_feed *fe
     return 1;
 }
 
-/* The creator has the item at this position. */
-static void note(tf_scratch *scratch, tf_feed *feed, int32_t creator, int32_t position) {
-    scratch->creator_last[creator] = position;
-    feed->recent_creator[feed->recent] = creator;
-    feed->recent_position[feed->recent++] = position;
-}
-
 static int32_t fill(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, tf_feed *feed) {
     uint32_t ranked = 0;
     feed->counted = 0;
@@ -275,46 +269,8 @@ static int32_t fill(const tf_world *world, const tf_viewer *viewer, tf_scratch *
     return feed->size;
 }
 
-/* The place of an id among `count` ascending ones, or -1. */
-static int32_t row_of(const int64_t *known, int32_t count, int64_t id) {
-    int32_t from = 0, left = count;
-    while (left > 0) {
-        int32_t half = left / 2, below = known[from + half] < id;
-        from = below ? from + half + 1 : from;
-        left = below ? left - half - 1 : half;
-    }
-    return from < count && known[from] == id ? from : -1;
-}
-
-/* Rows of those of the refusal's ids that the snapshot holds. */
-static void find_rows(const tf_world *world, const tf_feed *feed, tf_refusal *refusal) {
-    const int64_t *known = refusal->flow ? world->flow_id : world->video_id, *id = feed->id + refusal->first;
-    int32_t *rows = feed->found + refusal->first, found = 0;
-    for (int32_t i = 0; i < refusal->count; i++) {
-        rows[found] = row_of(known, refusal->flow ? world->flows : world->videos, id[i]);
-        found += rows[found] >= 0;
-    }
-    refusal->rows = rows;
-    refusal->count = found;
-}
-
-/* Everything that rules refuse before the first slot, and the creators of the session's last items. */
-static void gather(const tf_world *world, tf_scratch *scratch, tf_feed *feed) {
-    feed->open_videos = world->videos;
-    for (int32_t i = 0; i < feed->refusals; i++) {
-        tf_refusal *refusal = &feed->refusal[i];
-        if (!refusal->rows) find_rows(world, feed, refusal);
-        if (refusal->flow) {
-            for (int32_t j = 0; j < refusal->count; j++) feed->flow_flags[refusal->rows[j]] |= (uint8_t)refusal->flag;
-        } else {
-            feed->open_videos -= tf_mark(scratch->flags, refusal->rows, refusal->count, (uint8_t)refusal->flag);
-        }
-    }
-    feed->recent = 0;
-    for (int32_t i = 0; i < feed->carried; i++) {
-        int32_t creator = row_of(world->creator_id, world->creators, feed->id[feed->first_carried + i]);
-        if (creator >= 0) note(scratch, feed, creator, i - feed->carried);
-    }
+/* Which slots turn into EXPLORE. */
+static void toss(tf_feed *feed) {
     uint64_t state = random_bits(feed->seed, TF_TURN, 0);
     for (int32_t i = 0; i < feed->size; i++)
         feed->turned[i] = unit_interval(splitmix_finish(state + (uint64_t)i * GOLDEN)) < feed->explore_rate;
@@ -338,8 +294,11 @@ static void describe(const tf_world *world, const tf_viewer *viewer, const tf_sc
         item->id = item->flow ? world->flow_id[row] : world->video_id[row];
         item->creator_id = world->creator_id[item->flow ? world->flow_creator[row] : world->creator[row]];
         item->reason = explored ? TF_EXPLORED : TF_CHALLENGE;
-        if (item->flow) continue;
         float *features = feed->features + (int64_t)i * TF_FEATURES, pair[TF_PAIRS];
+        if (item->flow) {
+            memset(features, 0, sizeof(float) * TF_FEATURES);
+            continue;
+        }
         for (int f = 0; f < TF_FEATURES - TF_PAIRS; f++)
             features[world->video_column[f]] = world->video_features[(int64_t)f * world->videos + row];
         tf_pair_features(world, viewer, scratch, &row, 1, pair);
@@ -349,23 +308,26 @@ static void describe(const tf_world *world, const tf_viewer *viewer, const tf_sc
 }
 
 /* Undoes gather and fill. */
-static void forget(tf_scratch *scratch, tf_feed *feed, int32_t filled) {
-    for (int32_t i = 0; i < feed->refusals; i++) {
-        uint8_t *flags = feed->refusal[i].flow ? feed->flow_flags : scratch->flags;
-        for (int32_t j = 0; j < feed->refusal[i].count; j++) flags[feed->refusal[i].rows[j]] = 0;
-    }
-    for (int32_t i = 0; i < filled; i++) (feed->item[i].flow ? feed->flow_flags : scratch->flags)[feed->item[i].row] = 0;
+static void forget(tf_scratch *scratch, tf_feed *feed, int32_t flows, int32_t filled) {
+    let_in(scratch, feed, flows);
+    for (int32_t i = 0; i < filled; i++)
+        if (!feed->item[i].flow) scratch->flags[feed->item[i].row] = 0;
     for (int32_t i = 0; i < feed->recent; i++) scratch->creator_last[feed->recent_creator[i]] = TF_NEVER;
 }
 
-int32_t tf_draft(const tf_world *world, tf_scratch *scratch, tf_feed *feed) {
+int32_t tf_draft(const tf_world *world, tf_scratch *scratch, tf_feed *feed, uint8_t *answer) {
     tf_viewer viewer;
+    feed->item = (tf_item *)answer;
+    feed->features = (float *)(answer + (int64_t)feed->size * (int64_t)sizeof(tf_item));
+    feed->user = row_of(world->user_id, world->users, feed->user_id);
+    feed->creator = row_of(world->creator_id, world->creators, feed->user_id);
     tf_look_up(world, feed->user, feed->seed, &viewer);
     tf_spread(world, &viewer, scratch);
     gather(world, scratch, feed);
+    toss(feed);
     int32_t filled = fill(world, &viewer, scratch, feed);
     if (filled == feed->size) describe(world, &viewer, scratch, feed);
-    forget(scratch, feed, filled);
+    forget(scratch, feed, world->flows, filled);
     tf_unspread(world, &viewer, scratch);
     return filled;
 }

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from array import array
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from engine.config import POOL_NAMES
 from engine.features import DIMENSIONS
-from engine.feed_types import SLATE
+from engine.feed_types import SLATE, Drafted, FeedRequest, Ids
 from engine.kernel._kernel import ffi, lib
-from engine.kernel.base import Draft, Drafted, Source, Standing
+from engine.kernel.base import Source, Standing
+from engine.plan import slot_codes
+from engine.world import Array
 
 if TYPE_CHECKING:
     from engine.kernel.compiled import CompiledKernel
@@ -24,6 +23,9 @@ PICKS = {
     "explore": lib.TF_EXPLORE,
 }
 EXPLORE = POOL_NAMES.index("EXPLORE")
+_unset = ffi.new_allocator(should_clear_after_alloc=False)  # room that is written before it is read
+_BYTES = ffi.typeof("uint8_t[]")
+_ITEM_BYTES = SLATE.itemsize + 4 * DIMENSIONS
 
 
 class CompiledDrafter:
@@ -31,19 +33,28 @@ class CompiledDrafter:
 
     def __init__(self, kernel: CompiledKernel, standing: Standing) -> None:
         self._kernel, self._standing = kernel, standing
-        self._own_way = {place for place, source in enumerate(standing.sources) if source is None}
+        self._slots: dict[int, Any] = {}
         self._free: list[_Desk] = []
 
-    def draft(self, draft: Draft) -> Drafted | None:
-        if len(draft.slots) > lib.TF_MOST_ITEMS or not self._own_way.isdisjoint(draft.slots):
+    def draft(self, request: FeedRequest) -> Drafted | None:
+        slots = self._slots.get(request.size)
+        if slots is None:
+            slots = self._slots[request.size] = self._planned(request.size)
+        if not slots:
             return None
         try:
             desk = self._free.pop()
         except IndexError:
             desk = _Desk(self._kernel, self._standing)
-        drafted = desk.draft(draft)
+        drafted = desk.draft(request, slots)
         self._free.append(desk)
         return drafted
+
+    def _planned(self, size: int) -> Any:
+        """The pools of the slots, or nothing where that is not for the kernel to fill."""
+        codes = slot_codes(self._standing.pattern, size)
+        own_way = any(self._standing.sources[code] is None for code in codes)
+        return () if own_way or size > lib.TF_MOST_ITEMS else ffi.new("uint8_t[]", codes)
 
 
 class _Desk:
@@ -59,51 +70,43 @@ class _Desk:
         feed.flow_random, feed.flow_bonus = standing.flow_random, standing.flow_bonus
         feed.flow_flags, feed.flow_rows = self._room("uint8_t", flows), self._room("int32_t", flows)
         feed.flow_head, feed.flow_share = self._room("double", flows), self._room("double", flows)
-        self._refusals, self._most_refusals, self._most_ids = ffi.NULL, 0, 0
+        self._most_ids = -1
         feed.pools = pools = ffi.new("tf_pool[]", len(standing.sources))
-        self._kept.append(pools)
+        feed.named_flag, feed.lists = standing.named_flags, len(standing.lists)
+        feed.list = lists = ffi.new("tf_listed[]", len(standing.lists))
+        self._kept += [pools, lists]
+        for c_list, listed in zip(lists, standing.lists, strict=True):
+            c_list.flow, c_list.flag, c_list.of_creator = listed.flow, listed.flag, listed.of_creator
+            c_list.rows = self._borrowed("int32_t", listed.rows)
+            c_list.start = ffi.NULL if listed.start is None else self._borrowed("int64_t", listed.start)
         for pool, name, source in zip(pools, POOL_NAMES, standing.sources, strict=True):
             if source is not None:
                 self._set_up(pool, kernel.orders[name].c_table if source.formula is not None else ffi.NULL, source)
 
-    def draft(self, draft: Draft) -> Drafted | None:
-        feed, size = self._feed, len(draft.slots)
-        slate, features = np.zeros(size, dtype=SLATE), np.zeros((size, DIMENSIONS), dtype=np.float32)
-        slots, item = ffi.from_buffer("uint8_t[]", draft.slots), ffi.from_buffer("tf_item[]", slate)
-        numbers = ffi.from_buffer("float[]", features)
-        feed.seed, feed.user, feed.size, feed.slot = draft.seed, draft.user, size, slots
-        feed.item, feed.features = item, numbers
-        kept = self._refuse(draft)
-        sheet = self._kernel.blank_sheet()
-        filled = lib.tf_draft(self._kernel.c_world, sheet.c_scratch, feed)
-        self._kernel.free.append(sheet)
-        del kept
-        return Drafted(slate, features) if filled == size else None
-
-    def _refuse(self, draft: Draft) -> list[Any]:
-        """Tell the kernel what is refused; what is returned must live until it has read that."""
-        feed, ids, kept = self._feed, array("q"), list[Any]()
-        feed.refusals = len(draft.refused)
-        if feed.refusals > self._most_refusals:
-            self._most_refusals = 2 * feed.refusals
-            feed.refusal = self._refusals = ffi.new("tf_refusal[]", self._most_refusals)
-        for place, (flow, flag, rows, named) in enumerate(draft.refused):
-            refusal = self._refusals[place]
-            refusal.flow, refusal.flag = flow, flag
-            if rows is None:
-                refusal.first, refusal.count, refusal.rows = len(ids), len(named), ffi.NULL
-                ids.extend(named)
-            else:
-                pointer = ffi.from_buffer("int32_t[]", rows)
-                refusal.count, refusal.rows = len(rows), pointer
-                kept.append(pointer)
-        feed.first_carried, feed.carried = len(ids), len(draft.carried)
-        ids.extend(draft.carried)
-        if len(ids) > self._most_ids:
-            self._most_ids = 2 * len(ids)
+    def draft(self, request: FeedRequest, slots: Any) -> Drafted | None:
+        user_id, seed, size, excluded_videos, excluded_flows, seen = request
+        feed = self._feed
+        feed.user_id, feed.seed, feed.size, feed.slot, feed.seen = user_id, seed, size, slots, seen.c_seen
+        ids, kept = seen.most, None
+        if excluded_videos or excluded_flows:
+            ids += len(excluded_videos) + len(excluded_flows)
+            kept = [self._exclude(kind, some) for kind, some in enumerate((excluded_videos, excluded_flows))]
+        if ids > self._most_ids:
+            self._most_ids = 2 * ids
             feed.found = self._found = ffi.new("int32_t[]", self._most_ids)
-        feed.id = pointer = ffi.from_buffer("int64_t[]", ids)
-        return [*kept, pointer]
+        answer = _unset(_BYTES, size * _ITEM_BYTES)
+        sheet = self._kernel.blank_sheet()
+        filled = lib.tf_draft(self._kernel.c_world, sheet.c_scratch, feed, answer)
+        self._kernel.free.append(sheet)
+        if kept:
+            feed.excluded[0].count = feed.excluded[1].count = 0
+        return Drafted(answer, size) if filled == size else None
+
+    def _exclude(self, kind: int, ids: Ids) -> Any:
+        """Tell the kernel what the request excludes; what is returned must live until it has read that."""
+        excluded, numbers = self._feed.excluded[kind], ffi.new("int64_t[]", ids)
+        excluded.id, excluded.count = numbers, len(ids)
+        return numbers
 
     def _set_up(self, pool: Any, c_table: Any, source: Source) -> None:
         pool.pick, pool.limit, pool.list.table = PICKS[source.pick], source.limit, c_table
@@ -118,4 +121,8 @@ class _Desk:
 
     def _room(self, kind: str, count: int) -> Any:
         self._kept.append(ffi.new(f"{kind}[]", max(1, count)))
+        return self._kept[-1]
+
+    def _borrowed(self, kind: str, values: Array) -> Any:
+        self._kept.append(ffi.from_buffer(f"{kind}[]", values))
         return self._kept[-1]

@@ -51,6 +51,8 @@ typedef struct {
     const int32_t *creator_video;
     float social_like;
     int32_t flows;
+    int32_t users;
+    const int64_t *user_id;          /* [users] */
     const int32_t *user_city;        /* [users] */
     const int32_t *user_country;
     const float *user_embedding;     /* [users][width] */
@@ -168,14 +170,36 @@ typedef struct {
     double bonus[TF_FEATURES];       /* what it adds for each feature */
 } tf_pool;
 
-/* What a rule refuses: rows, or, where rows is NULL, the ids from `first` on, of which tf_draft makes rows. */
+/* What a request brings: ids by section, each for videos and for flows; and the creators of the session's last items. */
+enum { TF_EXCLUDED, TF_SERVED, TF_WATCHED, TF_HIDDEN, TF_SECTIONS, TF_MARK_BYTES = 24 };
+
+/* Ids, ascending or not, known or not. */
+typedef struct {
+    const int64_t *id;
+    int64_t count;
+} tf_ids;
+
+/* What a viewer saw; `excluded` stays empty. Behind it lies room for the ids. */
+typedef struct {
+    tf_ids ids[4][2];                /* [TF_SECTIONS][videos, flows] */
+    tf_ids creators;                 /* of the session's last items, oldest first */
+    int64_t unread;                  /* pages and marks that made no sense */
+} tf_seen;
+
+/* Read a session's pages (each: ids, creators' ids, and a byte an item that is 1 for flows) and a viewer's marks
+   ("video:12", a line each) into `seen` and the room behind it: a number an item and a mark, and `creators` more. */
+void tf_read(tf_seen *seen, const uint8_t *page, const int32_t *bytes, int32_t pages, int32_t creators,
+             const char *watched, int64_t watched_bytes, const char *hidden, int64_t hidden_bytes);
+
+/* Rows that the snapshot lists for a viewer: as a user or as a creator. Where start is NULL, `rows` is a column, and the
+   viewer's are those where it names them. */
 typedef struct {
     int32_t flow;                    /* 1: flows, 0: videos */
     int32_t flag;
-    int32_t count;
-    int32_t first;
+    int32_t of_creator;
+    const int64_t *start;
     const int32_t *rows;
-} tf_refusal;
+} tf_listed;
 
 /* Why an item is there: a feature's index, or one of these; engine/reasons.py has the words. */
 enum { TF_FRESH = TF_FEATURES, TF_UNDECIDED, TF_EXPLORED, TF_CHALLENGE };
@@ -202,6 +226,9 @@ typedef struct {
     int32_t window;
     int32_t spare;                   /* candidates ranked beyond one slot's and a feed's */
     uint8_t repeat_flag;
+    uint8_t named_flag[4];           /* [TF_SECTIONS]: of the rule that refuses a section's ids */
+    int32_t lists;
+    tf_listed *list;
     double explore_rate;
     double flow_random;
     double flow_bonus;
@@ -218,26 +245,27 @@ typedef struct {
     int32_t counted;                 /* how many of recent_open are known */
     uint8_t turned[TF_MOST_ITEMS];
 
+    int32_t *found;                  /* room for a row an id; found_count of them are videos that ids named */
+    int32_t found_count;
+
+    int64_t user_id;
     uint64_t seed;
-    int32_t user;                    /* row, or -1 */
+    int32_t user;                    /* the viewer's row among users, and among creators, or -1 */
+    int32_t creator;
     int32_t size;
-    int32_t refusals;
-    tf_refusal *refusal;
-    const int64_t *id;               /* those of refusals, and `carried` creators of the session's last items, oldest first */
-    int32_t carried;
-    int32_t first_carried;
-    int32_t *found;                  /* room for a row an id */
+    tf_ids excluded[2];
+    const tf_seen *seen;
     const uint8_t *slot;             /* [size], index in pools */
-    tf_item *item;                   /* answer, [size] */
-    float *features;                 /* answer, [size][TF_FEATURES], zero before */
+    tf_item *item;                   /* the answer: [size], and [size][TF_FEATURES] */
+    float *features;
 } tf_feed;
 
 /* The viewer of a request, by row (-1 for one that the snapshot does not know) and seed. */
 void tf_look_up(const tf_world *world, int32_t user, uint64_t seed, tf_viewer *viewer);
 /* Gather, rank and fill the slots in order, and leave scratch as it was; returns how many slots it filled. It stops where
    a slot's own pool has nothing left, or its ranked candidates do not reach deep enough: then the plain way of
-   `engine.assemble` starts anew. */
-int32_t tf_draft(const tf_world *world, tf_scratch *scratch, tf_feed *feed);
+   `engine.assemble` starts anew. The answer is `size` tf_item and as many times TF_FEATURES floats. */
+int32_t tf_draft(const tf_world *world, tf_scratch *scratch, tf_feed *feed, uint8_t *answer);
 
 /* Bytes of a text. */
 typedef struct {
@@ -254,9 +282,9 @@ typedef struct {
 } tf_texts;
 
 /* Bytes that the items may take at most. */
-int64_t tf_render_room(const tf_texts *texts, const tf_item *item, int32_t count);
-/* Write the items as a JSON array; returns its length. features is [count][TF_FEATURES]. */
-int64_t tf_render(const tf_texts *texts, const tf_item *item, const float *features, int32_t count, char *out);
+int64_t tf_render_room(const tf_texts *texts, const uint8_t *answer, int32_t count);
+/* Write the items of an answer of tf_draft as a JSON array; returns its length. */
+int64_t tf_render(const tf_texts *texts, const uint8_t *answer, int32_t count, char *out);
 
 /* A member of tf_item: where it is and how many bytes it has. */
 typedef struct {
@@ -270,8 +298,8 @@ typedef struct {
     const tf_column *column;
 } tf_columns;
 
-/* Write what is kept of a feed: columns as they lie in memory, other columns as base64, the features (so many numbers) as
+/* Write what is kept of an answer of tf_draft: columns as they lie in memory, other columns as base64, the features as
    base64, and `["video:12","flow:3"]`, at most TF_NAME_ROOM bytes an item and two more. Returns the length, or -1 where a
    feature is not finite. spare has room for the recorded columns. Ids are not negative. */
-int64_t tf_pack(const tf_item *item, int32_t count, const tf_columns *kept, const tf_columns *recorded,
-                const float *features, int64_t numbers, uint8_t *spare, uint8_t *out);
+int64_t tf_pack(const uint8_t *answer, int32_t count, const tf_columns *kept, const tf_columns *recorded, uint8_t *spare,
+                uint8_t *out);

@@ -12,7 +12,12 @@ static inline char *copied(char *out, const void *from, int64_t length) {
 
 static inline char *piece(char *out, tf_piece words) { return copied(out, words.text, words.length); }
 
-int64_t tf_render_room(const tf_texts *texts, const tf_item *item, int32_t count) {
+static const float *features_of(const uint8_t *answer, int32_t count) {
+    return (const float *)(answer + (int64_t)count * (int64_t)sizeof(tf_item));
+}
+
+int64_t tf_render_room(const tf_texts *texts, const uint8_t *answer, int32_t count) {
+    const tf_item *item = (const tf_item *)answer;
     int64_t room = 2;
     for (int32_t i = 0; i < count; i++) {
         const int64_t *start = texts->fragment_start[item[i].flow] + item[i].row;
@@ -24,7 +29,9 @@ int64_t tf_render_room(const tf_texts *texts, const tf_item *item, int32_t count
     return room;
 }
 
-int64_t tf_render(const tf_texts *texts, const tf_item *item, const float *features, int32_t count, char *out) {
+int64_t tf_render(const tf_texts *texts, const uint8_t *answer, int32_t count, char *out) {
+    const tf_item *item = (const tf_item *)answer;
+    const float *features = features_of(answer, count);
     char *begin = out;
     *out++ = '[';
     for (int32_t i = 0; i < count; i++, item++, features += TF_FEATURES) {
@@ -111,8 +118,11 @@ static int all_finite(const float *number, int64_t count) {
     return !endless;
 }
 
-int64_t tf_pack(const tf_item *item, int32_t count, const tf_columns *kept, const tf_columns *recorded,
-                const float *features, int64_t numbers, uint8_t *spare, uint8_t *out) {
+int64_t tf_pack(const uint8_t *answer, int32_t count, const tf_columns *kept, const tf_columns *recorded, uint8_t *spare,
+                uint8_t *out) {
+    const tf_item *item = (const tf_item *)answer;
+    const float *features = features_of(answer, count);
+    const int64_t numbers = (int64_t)count * TF_FEATURES;
     if (!all_finite(features, numbers)) return -1;
     uint8_t *end = put_columns(out, item, count, kept);
     end = base64(end, spare, put_columns(spare, item, count, recorded) - spare);

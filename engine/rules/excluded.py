@@ -1,6 +1,9 @@
 """The ids the caller excludes."""
 
-from engine.rules.base import Asked, Refusal
+from collections.abc import Sequence
+
+from engine.rules.base import Listed
+from engine.world import World
 
 
 class Excluded:
@@ -8,6 +11,7 @@ class Excluded:
 
     name = "excluded"
     relaxes = False
+    named: str | None = "excluded"
 
-    def refuse(self, asked: Asked) -> Refusal:
-        return Refusal(asked.request.excluded_videos, asked.request.excluded_flows)
+    def listed(self, world: World) -> Sequence[Listed]:
+        return ()

@@ -1,6 +1,9 @@
 """What the viewer hid."""
 
-from engine.rules.base import Asked, Refusal
+from collections.abc import Sequence
+
+from engine.rules.base import Listed
+from engine.world import World
 
 
 class Hidden:
@@ -8,7 +11,7 @@ class Hidden:
 
     name = "hidden"
     relaxes = False
+    named: str | None = "hidden"
 
-    def refuse(self, asked: Asked) -> Refusal:
-        seen = asked.request.seen
-        return Refusal(seen.hidden_videos, seen.hidden_flows)
+    def listed(self, world: World) -> Sequence[Listed]:
+        return ()

@@ -1,6 +1,9 @@
 """No item twice in a feed."""
 
-from engine.rules.base import Asked, Refusal
+from collections.abc import Sequence
+
+from engine.rules.base import Listed
+from engine.world import World
 
 
 class NoRepeat:
@@ -8,6 +11,7 @@ class NoRepeat:
 
     name = "no_repeat"
     relaxes = False
+    named: str | None = None
 
-    def refuse(self, asked: Asked) -> Refusal:
-        return Refusal()
+    def listed(self, world: World) -> Sequence[Listed]:
+        return ()

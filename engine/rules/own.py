@@ -1,9 +1,9 @@
 """The viewer's own videos and flows."""
 
-import numpy as np
+from collections.abc import Sequence
 
-from engine.rules.base import Asked, Refusal
-from engine.world import NO_ROWS
+from engine.rules.base import Listed
+from engine.world import World
 
 
 class Own:
@@ -11,11 +11,10 @@ class Own:
 
     name = "own"
     relaxes = False
+    named: str | None = None
 
-    def refuse(self, asked: Asked) -> Refusal:
-        world, row = asked.world, asked.creator
-        if row < 0:
-            return Refusal()
-        videos = world.creator_video[world.creator_video_start[row] : world.creator_video_start[row + 1]]
-        (flows,) = (world.flow_creator == row).nonzero()
-        return Refusal(video_rows=videos, flow_rows=flows.astype(np.int32) if len(flows) else NO_ROWS)
+    def listed(self, world: World) -> Sequence[Listed]:
+        return (
+            Listed("video", "creator", world.creator_video_start, world.creator_video),
+            Listed("flow", "creator", None, world.flow_creator),
+        )

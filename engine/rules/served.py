@@ -1,6 +1,9 @@
 """What this session was served before."""
 
-from engine.rules.base import Asked, Refusal
+from collections.abc import Sequence
+
+from engine.rules.base import Listed
+from engine.world import World
 
 
 class Served:
@@ -8,7 +11,7 @@ class Served:
 
     name = "served"
     relaxes = False
+    named: str | None = "served"
 
-    def refuse(self, asked: Asked) -> Refusal:
-        seen = asked.request.seen
-        return Refusal(seen.served_videos, seen.served_flows)
+    def listed(self, world: World) -> Sequence[Listed]:
+        return ()

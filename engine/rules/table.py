@@ -1,10 +1,12 @@
 """Every rule, in one place: the order of this list is the order of the flag bits."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
-from engine.kernel.base import EVERY_FLAG, Refused
-from engine.rules.base import Asked, Rule
+from engine.kernel.base import EVERY_FLAG
+from engine.rules.base import Asked, Rows, Rule
 from engine.rules.creator_window import CreatorWindow, widths
 from engine.rules.excluded import Excluded
 from engine.rules.hidden import Hidden
@@ -18,20 +20,23 @@ FLAGS: dict[str, int] = {rule.name: 1 << bit for bit, rule in enumerate(RULES)}
 RULE_NAMES: tuple[str, ...] = (*FLAGS, CreatorWindow.name)
 
 
-def refusals(asked: Asked) -> list[Refused]:
+class Refused(NamedTuple):
+    """Rows of videos or flows that a rule refuses, and its flag."""
+
+    kind: str
+    flag: int
+    rows: Rows
+
+
+def refused(asked: Asked) -> Iterator[Refused]:
     """All that the rules refuse before the first slot."""
-    refused = []
+    world = asked.world
     for rule, flag in zip(RULES, FLAGS.values(), strict=True):
-        videos, flows, video_rows, flow_rows = rule.refuse(asked)
-        if videos:
-            refused.append(Refused(False, flag, None, videos))
-        if flows:
-            refused.append(Refused(True, flag, None, flows))
-        if len(video_rows):
-            refused.append(Refused(False, flag, video_rows))
-        if len(flow_rows):
-            refused.append(Refused(True, flag, flow_rows))
-    return refused
+        if rule.named:
+            yield Refused("video", flag, world.video_rows(asked.ids(rule.named, "video")))
+            yield Refused("flow", flag, world.flow_rows(asked.ids(rule.named, "flow")))
+        for listed in rule.listed(world):
+            yield Refused(listed.kind, flag, listed.found(asked))
 
 
 @dataclass(frozen=True, slots=True)

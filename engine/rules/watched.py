@@ -1,6 +1,9 @@
 """What the viewer has watched."""
 
-from engine.rules.base import Asked, Refusal
+from collections.abc import Sequence
+
+from engine.rules.base import Listed
+from engine.world import World
 
 
 class Watched:
@@ -8,10 +11,7 @@ class Watched:
 
     name = "watched"
     relaxes = True
+    named: str | None = "watched"
 
-    def refuse(self, asked: Asked) -> Refusal:
-        world, user, seen = asked.world, asked.user, asked.request.seen
-        if user < 0:
-            return Refusal(seen.watched_videos, seen.watched_flows)
-        known = world.user_watched[world.user_watched_start[user] : world.user_watched_start[user + 1]]
-        return Refusal(seen.watched_videos, seen.watched_flows, known)
+    def listed(self, world: World) -> Sequence[Listed]:
+        return (Listed("video", "user", world.user_watched_start, world.user_watched),)

@@ -10,7 +10,7 @@ from engine.bandit.policy import Policy
 from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.features import FEATURES
-from engine.feed_types import SLATE, Feed, FeedRequest, Seen
+from engine.feed_types import SLATE, Drafted, Feed, FeedRequest, Seen
 from engine.kernel.compiled import CompiledKernel
 from engine.quality import report, sample_viewers
 from engine.reasons import WORDS, code, sentence
@@ -43,7 +43,7 @@ def test_the_same_seed_gives_the_same_feed_and_another_seed_another(embedded_eng
     request = FeedRequest(user_id=7, seed=5)
     first, again = embedded_engine.feed(request), embedded_engine.feed(request)
     assert embedded_engine.render(first) == embedded_engine.render(again)
-    assert first.items != embedded_engine.feed(replace(request, seed=6)).items
+    assert first.items != embedded_engine.feed(request._replace(seed=6)).items
 
 
 def test_an_unknown_viewer_gets_a_full_feed_with_no_personal_features(embedded_engine):
@@ -155,7 +155,7 @@ def test_the_compiled_renderer_writes_what_the_plain_one_does(score, propensity,
     world = random_world(3, videos=7, flows=7)
     slate = np.array([(1, 2, score, propensity, row, flow, 3, 4, reason) for row in (0, 6)], dtype=SLATE)
     features = np.full((2, len(FEATURES)), feature, dtype=np.float32)
-    feed = Feed(slate=slate, features=features, relaxed=(), short=False, seed=1, snapshot_id="s", policy_version="p")
+    feed = Feed(Drafted.of(slate, features), (), short=False, seed=1, snapshot_id="s", policy_version="p")
     written = Renderer(world).items(feed)
     assert written == plain(world, feed)
     assert [item["position"] for item in json.loads(written)] == [1, 2]
@@ -203,7 +203,7 @@ def test_a_catalogue_that_is_nearly_all_watched_still_explores_uniformly():
     left = engine.world.video_id[[5, 70, 800, 2900]]
     watched = tuple(np.setdiff1d(engine.world.video_id, left).tolist())
     request = FeedRequest(user_id=UNKNOWN, seed=0, size=1, seen=Seen(watched_videos=watched))
-    first = [engine.feed(replace(request, seed=seed)).items[0] for seed in range(400)]
+    first = [engine.feed(request._replace(seed=seed)).items[0] for seed in range(400)]
     counts = {int(video): sum(item.id == video for item in first) for video in left}
     assert all(60 < count < 140 for count in counts.values())
     assert {item.propensity for item in first} == {0.25}

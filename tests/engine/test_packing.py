@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.features import DIMENSIONS
-from engine.feed_types import KINDS, SLATE, Feed
+from engine.feed_types import KINDS, SLATE, Drafted, Feed
 from engine.packing import Packing
 
 KEPT, RECORDED = ("creator_id", "row", "is_flow"), ("slot", "propensity", "pool", "id")
@@ -22,7 +22,7 @@ def feed(count: int, seed: int) -> Feed:
     slate["id"] &= 2**63 - 1
     slate["is_flow"] &= 1
     features = random.normal(size=(count, DIMENSIONS)).astype(np.float32)
-    return Feed(slate=slate, features=features, relaxed=(), short=False, seed=1, snapshot_id="s", policy_version="p")
+    return Feed(Drafted.of(slate, features), (), short=False, seed=1, snapshot_id="s", policy_version="p")
 
 
 def columns(made: Feed, names: tuple[str, ...]) -> bytes:

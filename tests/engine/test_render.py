@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.features import DIMENSIONS
-from engine.feed_types import SLATE, Feed
+from engine.feed_types import SLATE, Drafted, Feed
 from engine.render import Renderer, plain
 from tests.support.worlds import random_world
 
@@ -46,7 +46,7 @@ def written(
     slate = np.zeros(len(scores), dtype=SLATE)
     slate["score"], slate["propensity"], slate["reason"] = scores, propensities, reason
     features = np.full((len(slate), DIMENSIONS), feature, dtype=np.float32)
-    feed = Feed(slate=slate, features=features, relaxed=(), short=False, seed=1, snapshot_id="s", policy_version="p")
+    feed = Feed(Drafted.of(slate, features), (), short=False, seed=1, snapshot_id="s", policy_version="p")
     return RENDERER.items(feed), plain(WORLD, feed)
 
 

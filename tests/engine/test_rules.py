@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.bandit.policy import Policy
 from engine.config import EngineConfig
 from engine.engine import Engine
-from engine.feed_types import Feed, FeedRequest, Seen
+from engine.feed_types import Drafted, Feed, FeedRequest, Seen
 from tests.support.feed_rules import unrecorded_violations
 from tests.support.worlds import random_world
 
@@ -74,7 +74,7 @@ def changed(feed: Feed, at: int, **fields) -> Feed:
     """The feed with one item changed by hand."""
     items = list(feed.items)
     items[at - 1] = items[at - 1]._replace(**fields)
-    tampered = replace(feed)
+    tampered = feed._replace()
     vars(tampered)["items"] = tuple(items)
     return tampered
 
@@ -87,18 +87,18 @@ def test_the_check_itself_notices_every_broken_rule(embedded_engine):
     feed = engine.feed(request)
     one, four = feed.items[0], feed.items[3]
     provoked = {
-        "excluded, served or hidden": (replace(request, excluded_videos=(one.id,)), feed),
-        "flow": (replace(request, excluded_flows=(feed.items[5].id,)), feed),
-        "served": (replace(request, seen=Seen(served_videos=(four.id,))), feed),
+        "excluded, served or hidden": (request._replace(excluded_videos=(one.id,)), feed),
+        "flow": (request._replace(excluded_flows=(feed.items[5].id,)), feed),
+        "served": (request._replace(seen=Seen(served_videos=(four.id,))), feed),
         "own": (request, changed(feed, 1, creator_id=7)),
         "twice": (request, changed(feed, 4, id=one.id, row=one.row)),
-        "watched": (replace(request, seen=Seen(watched_videos=(one.id,))), feed),
-        "was watched": (replace(request, seen=Seen(watched_flows=(feed.items[5].id,))), feed),
+        "watched": (request._replace(seen=Seen(watched_videos=(one.id,))), feed),
+        "was watched": (request._replace(seen=Seen(watched_flows=(feed.items[5].id,))), feed),
         "does not belong there": (request, changed(feed, 1, pool="NU")),
         "belong": (request, changed(feed, 2, reason="")),
         "in a slot of VMP": (request, changed(feed, 1, pool="AU")),
         "the pattern says AU": (request, changed(feed, 2, slot="NU")),
-        "short is False": (request, replace(feed, slate=feed.slate[:20])),
+        "short is False": (request, feed._replace(drafted=Drafted.of(feed.slate[:20], feed.features[:20]))),
         "positions are not": (request, changed(feed, 3, position=9)),
         "again after 3": (request, changed(feed, 4, creator_id=one.creator_id)),
     }

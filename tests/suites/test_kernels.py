@@ -14,7 +14,7 @@ from engine.bandit.policy import Policy
 from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.features import DIMENSIONS, PAIR_COLUMNS, VIDEO_COLUMNS, scaled
-from engine.feed import Kit, draft, standing
+from engine.feed import standing
 from engine.feed_types import FeedRequest, Seen
 from engine.kernel.base import EVERY_FLAG, NEVER, Viewer
 from engine.kernel.compiled import CompiledKernel
@@ -22,6 +22,7 @@ from engine.kernel.reference import ReferenceKernel
 from engine.pools import explore, fw
 from engine.pools.table import BANDIT_POOLS
 from engine.ready_tables import solved
+from engine.seen import FIELDS
 from tests.support.worlds import random_world, trained_policy
 
 KERNELS = [CompiledKernel, ReferenceKernel]
@@ -205,7 +206,13 @@ IDS = st.lists(st.integers(-3, 900) | st.sampled_from([-(2**63), 2**31, 2**63 - 
 
 
 @settings(max_examples=60, deadline=None)
-@given(seen=st.builds(Seen, *[IDS] * 7), videos=IDS, flows=IDS, user=st.integers(0, 70), seed=st.integers(0, 2**63 - 1))
+@given(
+    seen=st.builds(Seen, **dict.fromkeys(FIELDS, IDS)),
+    videos=IDS,
+    flows=IDS,
+    user=st.integers(0, 70),
+    seed=st.integers(0, 2**63 - 1),
+)
 def test_ids_are_refused_alike_whether_known_or_not_and_however_often(seen, videos, flows, user, seed):
     world, policy = random_world(5, videos=300, creators=150, flows=40), Policy.untrained((1.0,))
     fast, plain = (Engine(world, policy, EngineConfig(), kernel) for kernel in KERNELS)
@@ -250,10 +257,11 @@ def test_flows_are_drawn_as_in_the_plain_way_however_far_freshness_parts_them(wi
 
 def assert_drafted(engine: Engine, request: FeedRequest) -> None:
     """The kernel did fill this feed by itself."""
-    kit = Kit(engine.kernel, engine.kernel.drafter(standing(engine.config)), engine.config, engine.formulas, "")
-    drafted = draft(kit, request)
+    drafter = engine.kernel.drafter(standing(engine.config, engine.world))
+    assert drafter is not None
+    drafted = drafter.draft(request)
     assert drafted is not None
-    assert len(drafted.slate) == request.size
+    assert drafted.size == request.size
 
 
 def test_a_pool_that_chooses_among_more_than_the_kernel_holds_is_assembled_the_plain_way(monkeypatch):

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.config import POOL_NAMES
 from engine.features import DIMENSIONS
-from engine.feed_types import SLATE, Feed
+from engine.feed_types import SLATE, Drafted, Feed
 from tracking.decisions import Decision
 from tracking.events import Event
 
@@ -40,9 +40,7 @@ def feed(*items: str, seed: int = 1) -> Feed:
         entry["score"], entry["propensity"] = np.nan, 0.5
     features = np.random.default_rng(seed).random((len(items), DIMENSIONS)).astype(np.float32)
     features[slate["is_flow"] == 1] = 0.0
-    return Feed(
-        slate=slate, features=features, relaxed=(), short=False, seed=seed, snapshot_id="s1", policy_version="p1"
-    )
+    return Feed(Drafted.of(slate, features), (), short=False, seed=seed, snapshot_id="s1", policy_version="p1")
 
 
 def decision(feed_id: str, *items: str, user_id: int = 7, seed: int = 1) -> Decision:
