@@ -107,7 +107,7 @@ USUAL_TAIL = tail_of((), False, [])
 def count(feed: Feed, degraded: list[str]) -> None:
     """Into the metrics."""
     tally = metrics.tally
-    tally.count_each(metrics.feed_items, POOL_NAMES, feed.slate["pool"].tobytes())
+    tally.count_each(metrics.feed_items, POOL_NAMES, packed(feed).pools)
     for entry in feed.relaxed:
         tally.count(metrics.relaxations, entry.rule)
     if feed.short:

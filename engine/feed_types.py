@@ -116,6 +116,9 @@ class Feed(_Feed):
     zero. `items` says the same for people and tests: the path of a request leaves them packed.
     """
 
+    __eq__ = object.__eq__  # a feed is itself alone
+    __hash__ = object.__hash__
+
     @property
     def slate(self) -> NDArray[Any]:
         """The positions as an array, (n,) of `SLATE`."""

@@ -15,6 +15,7 @@ class Packed(NamedTuple):
     """A feed's packed parts. A column is a member of all positions one after another, as its bytes lie in memory."""
 
     kept: bytes  # some columns
+    pools: bytes  # which pool filled each position, a byte each: its place in `engine.config.POOL_NAMES`
     recorded: bytes  # some columns as base64
     features: bytes  # float32 row by row, as base64
     names: bytes  # a JSON array of `"video:12"`, `"flow:3"`
@@ -24,14 +25,16 @@ class Packing:
     """Packs feeds; `kept` and `recorded` name members of a slate (`engine.feed_types.SLATE`)."""
 
     def __init__(self, *, kept: Sequence[str], recorded: Sequence[str]) -> None:
-        self._kept, self._kept_places, self._kept_size = _columns(kept)
+        self._kept, self._kept_places, kept_and_pool = _columns([*kept, "pool"])
+        self._kept_size = kept_and_pool - 1
         self._recorded, self._recorded_places, self._recorded_size = _columns(recorded)
 
     def pack(self, feed: Feed) -> Packed:
         """The parts. Raises ValueError when a feature is not finite."""
         block, count = feed.drafted
         kept = self._kept_size * count
-        recorded = kept + (self._recorded_size * count + 2) // 3 * 4
+        pools = kept + count
+        recorded = pools + (self._recorded_size * count + 2) // 3 * 4
         features = recorded + (4 * DIMENSIONS * count + 2) // 3 * 4
         room = _unset(_BYTES, features + lib.TF_NAME_ROOM * count + 2)
         spare = _unset(_BYTES, self._recorded_size * count)
@@ -39,7 +42,9 @@ class Packing:
         if end < 0:
             raise ValueError("features: not finite")
         parts = ffi.buffer(room, end)
-        return Packed(parts[:kept], parts[kept:recorded], parts[recorded:features], parts[features:])
+        return Packed(
+            parts[:kept], parts[kept:pools], parts[pools:recorded], parts[recorded:features], parts[features:]
+        )
 
 
 def _columns(names: Sequence[str]) -> tuple[Any, Any, int]:

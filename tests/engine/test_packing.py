@@ -35,6 +35,7 @@ def test_a_feed_is_packed_as_numpy_and_base64_would(count: int, seed: int) -> No
     made = feed(count, seed)
     packed = PACKING.pack(made)
     assert packed.kept == columns(made, KEPT)
+    assert packed.pools == columns(made, ("pool",))
     assert packed.recorded == b64encode(columns(made, RECORDED))
     assert packed.features == b64encode(made.features.tobytes())
     named = [f'"{KINDS[item["is_flow"]]}:{item["id"]}"' for item in made.slate]
