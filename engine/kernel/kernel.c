@@ -734,10 +734,12 @@ int32_t tf_open_rows(const tf_world *world, const tf_scratch *scratch, const int
 void tf_pair_features(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, const int32_t *rows,
                       int32_t count, float *features) {
     float d[PAIRS][BLOCK];
-    for (int32_t i = 0; i < count; i++) {
-        similarities(world, scratch->skill_dot, rows + i, 1, d[0]);
-        pair_block(world, viewer, scratch, rows + i, 1, d);
-        for (int p = 0; p < PAIRS; p++) features[i * PAIRS + p] = d[p][0];
+    for (int32_t from = 0; from < count; from += BLOCK) {
+        int32_t some = count - from < BLOCK ? count - from : BLOCK;
+        similarities(world, scratch->skill_dot, rows + from, some, d[0]);
+        pair_block(world, viewer, scratch, rows + from, some, d);
+        for (int32_t i = 0; i < some; i++)
+            for (int p = 0; p < PAIRS; p++) *features++ = d[p][i];
     }
 }
 
