@@ -3,20 +3,30 @@
  */
 #include "gather.c"
 
-/* Gauss-Legendre quadrature of order 8 on [-1, 1]. */
-static const double ABSCISSA[TF_NODES] = {-0.96028985649753618, -0.79666647741362673, -0.52553240991632899,
-                                       -0.18343464249564978, 0.18343464249564978,  0.52553240991632899,
-                                       0.79666647741362673,  0.96028985649753618};
-static const double WEIGHT[TF_NODES] = {0.10122853629037669, 0.22238103445337434, 0.31370664587788705,
-                                     0.36268378337836177, 0.36268378337836177, 0.31370664587788705,
-                                     0.22238103445337434, 0.10122853629037669};
+/* Nodes of a quadrature side by side, and which of them. */
+typedef double nodes __attribute__((vector_size(TF_NODES * sizeof(double))));
+typedef int64_t chosen __attribute__((vector_size(TF_NODES * sizeof(int64_t))));
 
-/* What a slot's pool offers: places in its list, and the sum of weights up to and with each. */
+/* Gauss-Legendre quadrature of order 8 on [-1, 1]. */
+static const nodes ABSCISSA = {-0.96028985649753618, -0.79666647741362673, -0.52553240991632899, -0.18343464249564978,
+                               0.18343464249564978,  0.52553240991632899,  0.79666647741362673,  0.96028985649753618};
+static const nodes WEIGHT = {0.10122853629037669, 0.22238103445337434, 0.31370664587788705, 0.36268378337836177,
+                             0.36268378337836177, 0.31370664587788705, 0.22238103445337434, 0.10122853629037669};
+
+static const nodes ONES = {1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0};
+
+enum { CHAINS = 4 }; /* of multiplications that need not wait for each other */
+
+/* What a slot's pool offers: which places of its list, up to `places`. */
 typedef struct {
     int32_t count;
-    int32_t place[TF_MOST_CANDIDATES];
-    double sum[TF_MOST_CANDIDATES]; /* softmax only: chances up to a common factor */
+    int32_t places;
+    uint8_t open[TF_MOST_PLACES];
+    double weight[TF_MOST_PLACES + TF_NODES];    /* softmax only: chances up to a common factor, 0 where not open */
+    double sum[TF_MOST_PLACES / TF_NODES + 1];   /* of the weights up to and with each TF_NODES */
 } offer;
+
+enum { PLACED = INT32_MAX }; /* later than every position */
 
 static double draw(const tf_feed *feed, uint64_t stream, int32_t position, uint64_t attempt) {
     return unit_interval(random_bits(feed->seed, stream, ((uint64_t)position << 32) + attempt));
@@ -55,69 +65,108 @@ static void rank(const tf_world *world, const tf_viewer *viewer, tf_scratch *scr
     tf_list *list = &pool->list;
     list->k = k;
     tf_rank(world, viewer, scratch, 0xff, list, 1);
+    for (int32_t i = 0; i < list->length; i++) {
+        pool->creator[i] = world->creator[list->rows[i]];
+        pool->last[i] = scratch->creator_last[pool->creator[i]];
+    }
     if (!pool->weights) return;
     for (int32_t i = 0; i < list->length; i++) pool->weights[i] = exp((double)list->scores[i] - (double)list->scores[0]);
 }
 
-/* The best of the ranked candidates that no rule refuses. Some two hundred a slot, so pointers are held in
-   registers, and there is no branch: which are refused is hard to foresee. */
-static int32_t step_over(const tf_world *world, const tf_scratch *scratch, const tf_feed *feed, const tf_pool *pool,
-                         int32_t position, offer *restrict out) {
-    const tf_list *list = &pool->list;
-    const int32_t *restrict rows = list->rows, *restrict creator = world->creator, *restrict last = scratch->creator_last;
-    const int32_t length = list->length, limit = pool->limit, nearest = position - feed->window;
-    const uint8_t *restrict flags = scratch->flags;
-    const double *restrict weights = pool->weights;
-    int32_t count = 0;
-    double sum = 0.0;
-    for (int32_t i = 0; i < length && count < limit; i++) {
-        int32_t open = (flags[rows[i]] == 0) & (last[creator[rows[i]]] <= nearest);
-        out->place[count] = i;
-        if (weights) out->sum[count] = sum += open ? weights[i] : 0.0;
-        count += open;
+/* Tells a ranked list of a video, or -1, and its creator that were placed. */
+EVERY_WIDTH
+static void tell(tf_pool *pool, int32_t row, int32_t creator, int32_t position) {
+    const int32_t *restrict rows = pool->list.rows, *restrict creators = pool->creator;
+    const int32_t length = pool->list.length;
+    int32_t *restrict last = pool->last;
+    for (int32_t i = 0; i < length; i++) {
+        int32_t here = creators[i] == creator ? position : TF_NEVER, now = rows[i] == row ? PLACED : here;
+        last[i] = last[i] > now ? last[i] : now;
     }
-    out->count = count;
-    return count == limit || length < list->k;
 }
+
+/* The best of the ranked candidates that no rule refuses; returns whether there are no others. Without branches: which
+   are refused is hard to foresee. */
+EVERY_WIDTH
+static int32_t step_over(const tf_pool *pool, int32_t nearest, offer *restrict out) {
+    const int32_t length = pool->list.length, limit = pool->limit, *restrict last = pool->last;
+    int32_t count = 0, places = length;
+    for (int32_t i = 0; i < length; i++) count += out->open[i] = last[i] <= nearest;
+    while (count > limit) count -= out->open[--places];
+    out->count = count;
+    out->places = places;
+    return count == limit || length < pool->list.k;
+}
+
+/* Sums over so many places at a time, in an order that all vector widths have in common. */
+EVERY_WIDTH
+static void add_up(const tf_pool *pool, offer *restrict out) {
+    const double *restrict weights = pool->weights;
+    double sum = 0.0;
+    for (int32_t i = 0; i < out->places; i++) out->weight[i] = out->open[i] ? weights[i] : 0.0;
+    for (int j = 0; j < TF_NODES; j++) out->weight[out->places + j] = 0.0;
+    for (int32_t i = 0; i < out->places; i += TF_NODES) {
+        const double *w = out->weight + i;
+        out->sum[i / TF_NODES] = sum += ((w[0] + w[4]) + (w[1] + w[5])) + ((w[2] + w[6]) + (w[3] + w[7]));
+    }
+}
+
+static double total_of(const offer *from) { return from->sum[(from->places - 1) / TF_NODES]; }
 
 /* What the pool offers, ranked deeper where that is too little; 0 when there is nothing or still too little. */
 static int32_t offer_videos(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch,
                             const tf_feed *feed, int32_t position, offer *out) {
     tf_pool *pool = &feed->pools[feed->slot[position]];
-    if (pool->limit > TF_MOST_CANDIDATES) return 0;
-    if (step_over(world, scratch, feed, pool, position, out)) return out->count;
-    if (pool->list.k == pool->deepest) return 0;
-    rank(world, viewer, scratch, pool, pool->deepest);
-    return step_over(world, scratch, feed, pool, position, out) ? out->count : 0;
+    const int32_t nearest = position - feed->window;
+    if (pool->deepest > TF_MOST_PLACES) return 0;
+    if (!step_over(pool, nearest, out)) {
+        if (pool->list.k == pool->deepest) return 0;
+        rank(world, viewer, scratch, pool, pool->deepest);
+        if (!step_over(pool, nearest, out)) return 0;
+    }
+    if (pool->pick == TF_SOFTMAX && out->count) add_up(pool, out);
+    return out->count;
+}
+
+/* The place of the one that has so many before it. */
+static int32_t place_after(const offer *from, int32_t before) {
+    int32_t place = 0;
+    while (!from->open[place] || before-- > 0) place++;
+    return place;
+}
+
+/* The first place whose sum is above what was drawn, or the last. */
+static int32_t place_above(const offer *from, double wanted) {
+    const int32_t blocks = (from->places - 1) / TF_NODES;
+    int32_t block = 0;
+    while (block < blocks && from->sum[block] <= wanted) block++;
+    double sum = block ? from->sum[block - 1] : 0.0;
+    int32_t last = -1;
+    for (int32_t i = block * TF_NODES; i < from->places && i < (block + 1) * TF_NODES; i++) {
+        if (!from->open[i]) continue;
+        last = i;
+        if ((sum += from->weight[i]) > wanted) break;
+    }
+    return last;
 }
 
 static int32_t choose(const tf_pool *pool, const offer *from, double drawn) {
-    if (pool->pick == TF_TOP || from->count == 1) return 0;
-    if (pool->pick == TF_UNIFORM) {
-        int32_t index = (int32_t)(drawn * from->count);
-        return index < from->count ? index : from->count - 1;
-    }
-    /* The first whose sum is above what was drawn, or the last. */
-    const double wanted = drawn * from->sum[from->count - 1];
-    int32_t first = 0, left = from->count - 1;
-    while (left > 0) {
-        int32_t half = left / 2, below = from->sum[first + half] <= wanted;
-        first = below ? first + half + 1 : first;
-        left = below ? left - half - 1 : half;
-    }
-    return first;
+    if (pool->pick == TF_SOFTMAX) return place_above(from, drawn * total_of(from));
+    if (pool->pick == TF_TOP) return place_after(from, 0);
+    int32_t index = (int32_t)(drawn * from->count);
+    return place_after(from, index < from->count ? index : from->count - 1);
 }
 
-static double chance_of(const tf_pool *pool, const offer *from, int32_t index) {
-    if (index < 0) return 0.0;
-    if (pool->pick == TF_TOP) return index == 0 ? 1.0 : 0.0;
+static double chance_of(const tf_pool *pool, const offer *from, int32_t place) {
+    if (place < 0) return 0.0;
+    if (pool->pick == TF_TOP) return place == place_after(from, 0) ? 1.0 : 0.0;
     if (pool->pick == TF_UNIFORM) return 1.0 / from->count;
-    return pool->weights[from->place[index]] / from->sum[from->count - 1];
+    return from->weight[place] / total_of(from);
 }
 
-static int32_t index_of(const tf_pool *pool, const offer *from, int32_t row) {
-    for (int32_t i = 0; i < from->count; i++)
-        if (pool->list.rows[from->place[i]] == row) return i;
+static int32_t place_of(const tf_pool *pool, const offer *from, int32_t row) {
+    for (int32_t i = 0; i < from->places; i++)
+        if (pool->list.rows[i] == row && from->open[i]) return i;
     return -1;
 }
 
@@ -150,18 +199,18 @@ static int32_t fill_video(const tf_world *world, const tf_viewer *viewer, tf_scr
     const tf_pool *pool = &feed->pools[feed->slot[position]];
     const double rate = pool->pick == TF_EXPLORE ? 1.0 : feed->explore_rate;
     if (pool->pick != TF_EXPLORE && !offer_videos(world, viewer, scratch, feed, position, from)) return 0;
-    int32_t open = eligible(world, scratch, feed, position), index = -1, row;
+    int32_t open = eligible(world, scratch, feed, position), place = -1, row;
     if (open <= 0) return 0;
     if (pool->pick == TF_EXPLORE || feed->turned[position]) {
         row = explore(world, scratch, feed, position, open);
         if (row < 0) return 0;
-        if (pool->pick != TF_EXPLORE) index = index_of(pool, from, row);
+        if (pool->pick != TF_EXPLORE) place = place_of(pool, from, row);
     } else {
-        index = choose(pool, from, draw(feed, TF_CHOICE, position, 0));
-        row = pool->list.rows[from->place[index]];
+        place = choose(pool, from, draw(feed, TF_CHOICE, position, 0));
+        row = pool->list.rows[place];
     }
-    double own = pool->pick == TF_EXPLORE ? 0.0 : chance_of(pool, from, index);
-    double score = index < 0 ? NAN : pool->list.scores[from->place[index]];
+    double own = pool->pick == TF_EXPLORE ? 0.0 : chance_of(pool, from, place);
+    double score = place < 0 ? NAN : pool->list.scores[place];
     put(feed, position, 0, row, score, (1.0 - rate) * own + rate / open);
     scratch->flags[row] |= feed->repeat_flag;
     feed->open_videos--;
@@ -170,9 +219,16 @@ static int32_t fill_video(const tf_world *world, const tf_viewer *viewer, tf_scr
     return 1;
 }
 
+/* Multiplies chances at these scores by those of beating a rival. */
+static inline void beat(nodes *chance, const nodes *score, double share) {
+    const nodes part = *score - share;
+    const chosen less = part < ONES;
+    *chance *= (nodes)((less & (chosen)part) | (~less & (chosen)ONES));
+}
+
 /* The chance that the head start at `taken` plus U(0, width) beats all others: see engine/pools/fw.py, whose edges these
    are. Heads descend, so the rivals that a score may not have beaten yet are always the first ones. `share` is room for a
-   number a head. */
+   number a head and for CHAINS - 1 more. */
 EVERY_WIDTH
 static double winning(const double *head, double *share, int32_t count, int32_t taken, double width) {
     const double low = head[0], high = head[taken] + width, per_width = 1.0 / width;
@@ -180,24 +236,18 @@ static double winning(const double *head, double *share, int32_t count, int32_t 
     while (head[count - 1] + width <= low) count--; /* beaten for certain */
     const int32_t step = 1 + count / TF_MOST_PANELS;
     for (int32_t i = 0; i < count; i++) share[i] = head[i] * per_width;
+    share[taken] = share[count] = share[count + 1] = share[count + 2] = -INFINITY; /* no rivals */
     double total = 0.0, from = low;
     for (int32_t kink = count - 1, rivals = count; rivals >= 0; kink -= step) {
         /* A panel ends where the next rival is certain to be beaten, the last one at `high`. */
         int inner = kink >= 0 && head[kink] + width < high;
         double to = inner ? head[kink] + width : high, half = 0.5 * (to - from);
-        double score[TF_NODES], beaten[TF_NODES];
-        for (int j = 0; j < TF_NODES; j++) {
-            score[j] = (half * ABSCISSA[j] + (from + half)) * per_width;
-            beaten[j] = half * WEIGHT[j];
-        }
-        for (int32_t i = 0; i < rivals; i++) {
-            if (i == taken) continue;
-            for (int j = 0; j < TF_NODES; j++) {
-                double part = score[j] - share[i];
-                beaten[j] *= part < 1.0 ? part : 1.0;
-            }
-        }
-        for (int j = 0; j < TF_NODES; j++) total += beaten[j];
+        const nodes score = (half * ABSCISSA + (from + half)) * per_width;
+        nodes beaten[CHAINS] = {half * WEIGHT, ONES, ONES, ONES};
+        for (int32_t i = 0; i < rivals; i += CHAINS)
+            for (int chain = 0; chain < CHAINS; chain++) beat(&beaten[chain], &score, share[i + chain]);
+        beaten[0] *= beaten[1], beaten[2] *= beaten[3], beaten[0] *= beaten[2];
+        for (int j = 0; j < TF_NODES; j++) total += beaten[0][j];
         from = to;
         rivals = inner ? kink : -1;
     }
@@ -252,7 +302,6 @@ static int32_t fill(const tf_world *world, const tf_viewer *viewer, tf_scratch *
     uint32_t ranked = 0;
     feed->counted = 0;
     offer from;
-    from.count = 0;
     for (int32_t position = 0; position < feed->size; position++) {
         tf_pool *pool = &feed->pools[feed->slot[position]];
         if (pool->list.table && !(ranked >> feed->slot[position] & 1)) {
@@ -263,8 +312,10 @@ static int32_t fill(const tf_world *world, const tf_viewer *viewer, tf_scratch *
         int32_t filled = flow ? fill_flow(world, scratch, feed, position)
                               : fill_video(world, viewer, scratch, feed, position, &from);
         if (!filled) return position;
-        int32_t row = feed->item[position].row;
-        note(scratch, feed, flow ? world->flow_creator[row] : world->creator[row], position);
+        int32_t row = feed->item[position].row, creator = flow ? world->flow_creator[row] : world->creator[row];
+        note(scratch, feed, creator, position);
+        for (int32_t p = 0; p < feed->pool_count; p++)
+            if (ranked >> p & 1) tell(&feed->pools[p], flow ? -1 : row, creator, position);
     }
     return feed->size;
 }
@@ -279,31 +330,46 @@ static void toss(tf_feed *feed) {
 /* The largest part of the final score that the pool's own bonuses gave: engine.reasons.code. */
 static uint8_t reason(const tf_pool *pool, const float *features, int fresh) {
     int best = 0;
-    for (int f = 1; f < TF_FEATURES; f++)
-        if (features[f] * pool->bonus[f] > features[best] * pool->bonus[best]) best = f;
-    double part = features[best] * pool->bonus[best];
+    double part = features[0] * pool->bonus[0];
+    for (int f = 1; f < TF_FEATURES; f++) { /* no branch: which is larger is hard to foresee */
+        double own = features[f] * pool->bonus[f];
+        best = own > part ? f : best;
+        part = own > part ? own : part;
+    }
     if (fresh && pool->fresh > part) return TF_FRESH;
     return part <= 0.0 ? TF_UNDECIDED : (uint8_t)best;
 }
 
+/* The features of what was placed. */
+static void describe_videos(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, tf_feed *feed) {
+    int32_t rows[TF_MOST_ITEMS] = {0}, at[TF_MOST_ITEMS], count = 0;
+    float pairs[TF_MOST_ITEMS][TF_PAIRS];
+    for (int32_t i = 0; i < feed->size; i++) {
+        rows[count] = feed->item[i].row, at[count] = i;
+        count += !feed->item[i].flow;
+        if (feed->item[i].flow) memset(feed->features + (int64_t)i * TF_FEATURES, 0, sizeof(float) * TF_FEATURES);
+    }
+    tf_pair_features(world, viewer, scratch, rows, count, pairs[0]);
+    for (int32_t i = 0; i < count; i++) {
+        float *features = feed->features + (int64_t)at[i] * TF_FEATURES;
+        for (int f = 0; f < TF_FEATURES - TF_PAIRS; f++)
+            features[world->video_column[f]] = world->video_features[(int64_t)f * world->videos + rows[i]];
+        for (int f = 0; f < TF_PAIRS; f++) features[world->pair_column[f]] = pairs[i][f];
+    }
+}
+
 /* Rows become ids, with the features of what was placed and why it is there. */
 static void describe(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, tf_feed *feed) {
+    describe_videos(world, viewer, scratch, feed);
     for (int32_t i = 0; i < feed->size; i++) {
         tf_item *item = &feed->item[i];
         int32_t row = item->row, explored = item->pool == feed->explore;
         item->id = item->flow ? world->flow_id[row] : world->video_id[row];
         item->creator_id = world->creator_id[item->flow ? world->flow_creator[row] : world->creator[row]];
         item->reason = explored ? TF_EXPLORED : TF_CHALLENGE;
-        float *features = feed->features + (int64_t)i * TF_FEATURES, pair[TF_PAIRS];
-        if (item->flow) {
-            memset(features, 0, sizeof(float) * TF_FEATURES);
-            continue;
-        }
-        for (int f = 0; f < TF_FEATURES - TF_PAIRS; f++)
-            features[world->video_column[f]] = world->video_features[(int64_t)f * world->videos + row];
-        tf_pair_features(world, viewer, scratch, &row, 1, pair);
-        for (int f = 0; f < TF_PAIRS; f++) features[world->pair_column[f]] = pair[f];
-        if (!explored) item->reason = reason(&feed->pools[item->pool], features, world->video_fresh[row]);
+        if (item->flow || explored) continue;
+        const float *features = feed->features + (int64_t)i * TF_FEATURES;
+        item->reason = reason(&feed->pools[item->pool], features, world->video_fresh[row]);
     }
 }
 

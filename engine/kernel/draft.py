@@ -69,7 +69,7 @@ class _Desk:
         feed.spare, feed.repeat_flag, feed.explore_rate = standing.spare, standing.repeat_flag, standing.explore_rate
         feed.flow_random, feed.flow_bonus = standing.flow_random, standing.flow_bonus
         feed.flow_flags, feed.flow_rows = self._room("uint8_t", flows), self._room("int32_t", flows)
-        feed.flow_head, feed.flow_share = self._room("double", flows), self._room("double", flows)
+        feed.flow_head, feed.flow_share = self._room("double", flows), self._room("double", flows + 3)
         self._most_ids = -1
         feed.pools = pools = ffi.new("tf_pool[]", len(standing.sources))
         feed.named_flag, feed.lists = standing.named_flags, len(standing.lists)
@@ -115,6 +115,7 @@ class _Desk:
         pool.deepest = most = 2 * (source.limit + lib.TF_MOST_ITEMS + self._feed.spare)
         pool.list.room = self._room("char", 2 * lib.TF_ENTRY_BYTES * (2 * most + lib.TF_BLOCK))
         pool.list.rows, pool.list.scores = self._room("int32_t", most), self._room("float", most)
+        pool.creator, pool.last = self._room("int32_t", most), self._room("int32_t", most)
         if source.pick == "softmax":
             pool.weights = self._room("double", most)
         pool.fresh, pool.bonus = source.formula.fresh, source.formula.bonus.tolist()

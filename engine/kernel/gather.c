@@ -87,15 +87,20 @@ void tf_read(tf_seen *seen, const uint8_t *page, const int32_t *bytes, int32_t p
     read_marks(seen, seen->ids[TF_HIDDEN], hidden, hidden_bytes, room);
 }
 
-/* The place of an id among `count` ascending ones, or -1. */
+/* The place of an id among `count` ascending ones, or -1. Ids differ, so there are no more below one than its distance to
+   the first, and no more above than to the last: where few ids are missing, that leaves few places. */
 static int32_t row_of(const int64_t *known, int32_t count, int64_t id) {
-    int32_t from = 0, left = count;
+    if (!count || id < known[0] || id > known[count - 1]) return -1;
+    const uint64_t below_it = (uint64_t)id - (uint64_t)known[0], above_it = (uint64_t)known[count - 1] - (uint64_t)id;
+    const int32_t last = count - 1;
+    int32_t from = above_it < (uint64_t)last ? last - (int32_t)above_it : 0;
+    int32_t left = (below_it < (uint64_t)last ? (int32_t)below_it : last) - from;
     while (left > 0) {
         int32_t half = left / 2, below = known[from + half] < id;
         from = below ? from + half + 1 : from;
         left = below ? left - half - 1 : half;
     }
-    return from < count && known[from] == id ? from : -1;
+    return known[from] == id ? from : -1;
 }
 
 static void refuse_videos(tf_scratch *scratch, tf_feed *feed, const int32_t *rows, int64_t count, int32_t flag) {

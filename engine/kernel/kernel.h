@@ -10,7 +10,7 @@ enum {
     TF_HEAD = 1024,                  /* entries of a table whose videos' columns are laid out in its order */
     TF_BINS = 256,                   /* of candidates by score */
     TF_ENTRY_BYTES = 16,             /* a candidate in a list's room */
-    TF_MOST_CANDIDATES = 2048,       /* of one slot */
+    TF_MOST_PLACES = 8192,           /* of a pool's list */
     TF_QUICK_DRAWS = 32,             /* of EXPLORE before it enumerates */
     TF_NODES = 8,                    /* of a quadrature panel */
     TF_MOST_PANELS = 16
@@ -165,6 +165,8 @@ typedef struct {
     int32_t limit;
     int32_t deepest;                 /* candidates to rank where the usual number does not reach */
     tf_list list;                    /* its table is NULL where the pool has none (TF_FLOWS, TF_EXPLORE) */
+    int32_t *creator;                /* [deepest], of the ranked candidates */
+    int32_t *last;                   /* [deepest], the creator's last position */
     double *weights;                 /* [deepest] for TF_SOFTMAX: exp(score - the best); else NULL */
     double fresh;                    /* what the final score adds for a new video */
     double bonus[TF_FEATURES];       /* what it adds for each feature */
@@ -236,7 +238,7 @@ typedef struct {
     uint8_t *flow_flags;             /* [flows], zero between feeds */
     int32_t *flow_rows;              /* [flows] */
     double *flow_head;               /* [flows] */
-    double *flow_share;              /* [flows] */
+    double *flow_share;              /* [flows + 3] */
     int32_t open_videos;             /* how many videos have no flag */
     int32_t recent;                  /* creators of earlier items, oldest first */
     int32_t recent_creator[2 * TF_MOST_ITEMS];
