@@ -1,11 +1,9 @@
 """One feed, from a checked request to the bytes of its answer: remember, choose, note, write down."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from weakref import WeakValueDictionary
 
 import orjson
 
@@ -13,6 +11,7 @@ from api import identifiers, metrics
 from api.errors import ProblemError
 from api.runtime import Runtime
 from api.schemas import FeedBody
+from api.turns import Turns
 from engine.config import POOL_NAMES
 from engine.engine import Engine
 from engine.feed_types import Feed, FeedRequest, Relaxation
@@ -29,7 +28,7 @@ class Feeds:
 
     runtime: Runtime
     tracker: Tracker
-    pages: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    pages: Turns = field(default_factory=Turns)
 
     async def answer(self, body: FeedBody) -> bytes:
         """The JSON of one feed. Raises 503 while there is no snapshot."""
@@ -40,8 +39,12 @@ class Feeds:
         if body.session_id is None:
             return await self._answer(engine, body, served)
         # An app may ask for the next page before this one is recorded: pages of a session wait for each other.
-        async with self.pages.setdefault(served.session_id, asyncio.Lock()):
+        if not self.pages.begin(served.session_id):
+            await self.pages.wait(served.session_id)
+        try:
             return await self._answer(engine, body, served)
+        finally:
+            self.pages.leave(served.session_id)
 
     async def _answer(self, engine: Engine, body: FeedBody, served: "Served") -> bytes:
         seen, missing = await self.tracker.seen(body.user_id, served.session_id)
