@@ -298,6 +298,13 @@ static int32_t fill_flow(const tf_world *world, tf_scratch *scratch, tf_feed *fe
     return 1;
 }
 
+/* How many slots the pool has. */
+static int32_t planned(const tf_feed *feed, uint8_t pool) {
+    int32_t slots = 0;
+    for (int32_t i = 0; i < feed->size; i++) slots += feed->slot[i] == pool;
+    return slots;
+}
+
 static int32_t fill(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, tf_feed *feed) {
     uint32_t ranked = 0;
     feed->counted = 0;
@@ -305,7 +312,7 @@ static int32_t fill(const tf_world *world, const tf_viewer *viewer, tf_scratch *
     for (int32_t position = 0; position < feed->size; position++) {
         tf_pool *pool = &feed->pools[feed->slot[position]];
         if (pool->list.table && !(ranked >> feed->slot[position] & 1)) {
-            rank(world, viewer, scratch, pool, pool->limit + feed->size + feed->spare);
+            rank(world, viewer, scratch, pool, pool->limit + planned(feed, feed->slot[position]) + feed->spare);
             ranked |= 1u << feed->slot[position];
         }
         int flow = pool->pick == TF_FLOWS;
