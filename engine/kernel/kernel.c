@@ -4,6 +4,7 @@
  * score column, then a scan against the k-th best score so far. Sums are written out in a fixed order, so that all
  * vector widths give the same bits.
  */
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,7 +18,8 @@
 #define CROWD 16    /* entries that insertion sorts fast */
 #define PAIRS TF_PAIRS
 #define WORD 8    /* bytes looked at together */
-#define CLOSE 8   /* one of so many entries at most is looked at by itself */
+#define CLOSE 3   /* one of so many entries at most is looked at by itself */
+#define PATIENCE 4 /* stretches until a useless bound is tried again */
 #define SLACK 2e-5f /* more than float32 may round a score up by, relative and absolute */
 
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__)
@@ -104,17 +106,25 @@ static inline int32_t known_place(int32_t code) { return code < 0 ? -2 : code; }
 
 static inline float clipped(float x) { return x < 0.0f ? 0.0f : (x > 1.0f ? 1.0f : x); }
 
-/* Notes how near the creators are that these people are. Without branches: most people at two hops are none. */
+/* Notes how near the creators are that these people are. Without branches, as most people at two hops made nothing, and
+   without waiting for what was noted before: who is met first must be further away. */
 static int32_t meet(const tf_world *world, const int32_t *restrict people, int64_t count, float nearness,
                     float *restrict held, int32_t *restrict met, int32_t met_count) {
     for (int64_t i = 0; i < count; i++) {
-        int32_t creator = world->user_creator[people[i]], known = creator >= 0;
-        float *mine = &held[known ? creator : 0], more = known ? nearness : 0.0f, before = *mine;
+        int32_t creator = world->user_creator[people[i]]; /* -1 is met already */
         met[met_count] = creator;
-        met_count += (before == 0.0f) & known;
-        *mine = before < more ? more : before;
+        met_count += held[creator] == 0.0f;
+        held[creator] = nearness;
     }
     return met_count;
+}
+
+/* Asks for the lists of friends, which lie far apart. */
+static void await_friends(const tf_world *world, const int32_t *friends, int64_t count) {
+    for (int64_t f = 0; f < count; f++) {
+        __builtin_prefetch(&world->friend_user[world->friend_start[friends[f]]]);
+        __builtin_prefetch(&world->liked_video[world->liked_start[friends[f]]]);
+    }
 }
 
 /* What friends liked adds to what their creators' nearness gives. */
@@ -126,31 +136,49 @@ static void spread_likes(const tf_world *world, tf_scratch *scratch, int32_t per
     }
 }
 
+/* Adds up the weights of the viewer's terms in each video that they name. Without branches: which term is the first to
+   name a video is hard to foresee. */
+static void spread_terms(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch) {
+    float *restrict match = scratch->match, best_match = 0.0f;
+    int32_t *restrict matched = scratch->matched, count = 0;
+    for (int32_t t = 0; t < viewer->terms; t++) {
+        int64_t end = world->term_start[viewer->term[t] + 1];
+        for (int64_t p = world->term_start[viewer->term[t]]; p < end; p++) {
+            int32_t video = world->term_video[p];
+            float before = match[video], after = before + world->term_weight[p];
+            match[video] = after;
+            matched[count] = video;
+            count += (before == 0.0f) & (after > 0.0f);
+            best_match = after > best_match ? after : best_match;
+        }
+    }
+    scratch->matched_count = count;
+    scratch->best_match = best_match;
+}
+
+/* Friends of friends, friends, and what friends liked. */
+static void spread_friends(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch) {
+    const int64_t *start = world->friend_start, count = start[viewer->user + 1] - start[viewer->user];
+    const int32_t *friends = world->friend_user + start[viewer->user];
+    int32_t met = 0;
+    for (int64_t f = 0; f < count; f++) {
+        int64_t first = start[friends[f]], theirs = start[friends[f] + 1] - first;
+        met = meet(world, world->friend_user + first, theirs, 0.5f, scratch->nearness, scratch->met, met);
+    }
+    scratch->met_count = meet(world, friends, count, 1.0f, scratch->nearness, scratch->met, met);
+    for (int64_t f = 0; f < count; f++) spread_likes(world, scratch, friends[f]);
+}
+
 void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch) {
+    const int64_t *start = world->friend_start;
+    const int32_t user = viewer->user;
+    if (user >= 0) await_friends(world, world->friend_user + start[user], start[user + 1] - start[user]);
     if (viewer->embedding) skill_dots(world, viewer, scratch->skill_dot);
     else memset(scratch->skill_dot, 0, sizeof(float) * (size_t)world->skills);
     scratch->largest_dot = largest_size(scratch->skill_dot, world->skills);
-    float best_match = 0.0f;
-    for (int32_t t = 0; t < viewer->terms; t++) {
-        int32_t term = viewer->term[t];
-        for (int64_t p = world->term_start[term]; p < world->term_start[term + 1]; p++) {
-            float match = scratch->match[world->term_video[p]] += world->term_weight[p];
-            best_match = match > best_match ? match : best_match;
-        }
-    }
-    scratch->best_match = best_match;
+    spread_terms(world, viewer, scratch);
     scratch->met_count = 0;
-    if (viewer->user < 0) return;
-    const int64_t *start = world->friend_start;
-    int64_t from = start[viewer->user], to = start[viewer->user + 1];
-    const int32_t *friends = world->friend_user;
-    int32_t met = meet(world, friends + from, to - from, 1.0f, scratch->nearness, scratch->met, 0);
-    for (int64_t f = from; f < to; f++) {
-        int64_t first = start[friends[f]], count = start[friends[f] + 1] - first;
-        met = meet(world, friends + first, count, 0.5f, scratch->nearness, scratch->met, met);
-    }
-    scratch->met_count = met;
-    for (int64_t f = from; f < to; f++) spread_likes(world, scratch, world->friend_user[f]);
+    if (user >= 0) spread_friends(world, viewer, scratch);
 }
 
 /* Writes nearness to the videos of the creators themselves, where whole stretches of videos are read. */
@@ -167,11 +195,8 @@ static void spread_nearness(const tf_world *world, tf_scratch *scratch) {
 }
 
 void tf_unspread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch) {
-    for (int32_t t = 0; t < viewer->terms; t++) {
-        int32_t term = viewer->term[t];
-        for (int64_t p = world->term_start[term]; p < world->term_start[term + 1]; p++)
-            scratch->match[world->term_video[p]] = 0.0f;
-    }
+    for (int32_t m = 0; m < scratch->matched_count; m++) scratch->match[scratch->matched[m]] = 0.0f;
+    scratch->matched_count = 0;
     for (int32_t m = 0; m < scratch->met_count; m++) {
         int32_t creator = scratch->met[m];
         scratch->nearness[creator] = 0.0f;
@@ -347,21 +372,33 @@ static void score_block(const tf_table *table, const int32_t *at, int32_t from, 
     }
 }
 
-/* Into buckets by the key's distance to the largest, largest first; a crowded bucket is spread out again. */
+/* Where a key belongs, largest first, in 16 bits. */
+static inline uint32_t bucket(uint64_t key, uint64_t most, int shift) { return (uint32_t)((most - key) >> shift); }
+
+/* Sorts by 16 bits of the key's distance to the largest, which tell most keys apart, the lower eight first; where many
+   share them, these are sorted anew. */
 static void spread_out(entry *list, entry *spare, int32_t count) {
     uint64_t least = UINT64_MAX, most = 0;
-    int32_t ends[BUCKETS + 1] = {0}, shift = 0;
+    int32_t low[BUCKETS + 1] = {0}, high[BUCKETS + 1] = {0};
     for (int32_t i = 0; i < count; i++) {
         least = list[i].key < least ? list[i].key : least;
         most = list[i].key > most ? list[i].key : most;
     }
-    while ((most - least) >> shift >= BUCKETS) shift++;
-    for (int32_t i = 0; i < count; i++) ends[((most - list[i].key) >> shift) + 1]++;
-    for (int32_t i = 0; i < BUCKETS; i++) ends[i + 1] += ends[i];
-    memcpy(spare, list, sizeof(entry) * (size_t)count);
-    for (int32_t i = 0; i < count; i++) list[ends[(most - spare[i].key) >> shift]++] = spare[i];
-    for (int32_t i = 0, from = 0; i < BUCKETS && shift; from = ends[i++])
-        if (ends[i] - from > CROWD) spread_out(list + from, spare, ends[i] - from);
+    const int wide = 64 - __builtin_clzll((most - least) | 1), shift = wide > 16 ? wide - 16 : 0;
+    for (int32_t i = 0; i < count; i++) {
+        uint32_t place = bucket(list[i].key, most, shift);
+        low[place % BUCKETS + 1]++, high[place / BUCKETS + 1]++;
+    }
+    for (int32_t i = 0; i < BUCKETS; i++) low[i + 1] += low[i], high[i + 1] += high[i];
+    for (int32_t i = 0; i < count; i++) spare[low[bucket(list[i].key, most, shift) % BUCKETS]++] = list[i];
+    for (int32_t i = 0; i < count; i++) list[high[bucket(spare[i].key, most, shift) / BUCKETS]++] = spare[i];
+    for (int32_t from = 0, end; shift && from + CROWD < count; from = end) {
+        const uint32_t place = bucket(list[from].key, most, shift);
+        end = from + 1;
+        if (bucket(list[from + CROWD].key, most, shift) != place) continue;
+        for (end += CROWD; end < count && bucket(list[end].key, most, shift) == place;) end++;
+        spread_out(list + from, spare, end - from);
+    }
 }
 
 /* Largest key first. Keys differ, so the order is one and only. `spare` holds as many entries as the list. */
@@ -438,18 +475,22 @@ static void cut(tf_list *best) {
     best->threshold = score_of(list[best->k - 1].key);
 }
 
-/* Places, from `from` on, of those that pass; passes has WORD bytes more than count. */
+/* Places, from `from` on, of those that pass; passes has WORD bytes more than count. Most words are zero, as few entries
+   pass; which, is hard to foresee. */
 static int32_t listed(uint8_t *passes, int32_t from, int32_t count, int32_t *restrict at) {
-    int32_t found = 0;
+    int32_t some[BLOCK / WORD + 1], words = 0, found = 0;
     memset(passes + count, 0, WORD);
     for (int32_t i = 0; i < count; i += WORD) {
-        uint64_t word; /* most are zero: few entries pass */
+        uint64_t word;
         memcpy(&word, passes + i, WORD);
-        for (int32_t j = i; word && j < i + WORD; j++) {
-            at[found] = from + j;
-            found += passes[j];
-        }
+        some[words] = i;
+        words += word != 0;
     }
+    for (int32_t w = 0; w < words; w++)
+        for (int32_t i = some[w]; i < some[w] + WORD; i++) {
+            at[found] = from + i;
+            found += passes[i];
+        }
     return found;
 }
 
@@ -500,24 +541,26 @@ static void take(const tf_world *world, const tf_viewer *viewer, const tf_scratc
     gather_block(best, score, rows, 0, count, viewer->tie_key);
 }
 
-/* No score for what is refused. */
+/* No score for what is refused, or matches so much that it was ranked before. */
 EVERY_WIDTH
-static void shut_out(const uint8_t *restrict flags, uint8_t mask, const int32_t *restrict rows, int32_t from,
+static void shut_out(const tf_scratch *scratch, uint8_t mask, float below, const int32_t *restrict rows, int32_t from,
                      int32_t count, float *restrict score) {
-    if (!rows) flags += from;
+    const uint8_t *restrict flags = rows ? scratch->flags : scratch->flags + from;
+    const float *restrict match = scratch->match + from;
     for (int32_t i = 0; i < count && rows; i++) score[i] = flags[rows[i]] & mask ? -INFINITY : score[i];
-    for (int32_t i = 0; i < count && !rows; i++) score[i] = flags[i] & mask ? -INFINITY : score[i];
+    for (int32_t i = 0; i < count && !rows; i++)
+        score[i] = (flags[i] & mask) | (match[i] >= below) ? -INFINITY : score[i];
 }
 
 /* The same of the entries from, from + 1, ... of a table that is laid out like the columns: where most entries may win,
    stepping over the others costs more than they do. */
-static void take_stretch(const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask, tf_list *best,
+static void take_stretch(const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask, float below, tf_list *best,
                          const video_columns *of, int32_t from, int32_t count, float (*d)[BLOCK]) {
     const int32_t *rows = best->table->row ? best->table->row + from : NULL;
     float score[BLOCK];
     pair_stretch(viewer, scratch, of, rows, from, count, d);
     score_block(best->table, NULL, from, count, d, score);
-    shut_out(scratch->flags, mask, rows, from, count, score);
+    shut_out(scratch, mask, below, rows, from, count, score);
     gather_block(best, score, rows, from, count, viewer->tie_key);
 }
 
@@ -532,7 +575,7 @@ static void rank_ordered(const tf_world *world, const tf_viewer *viewer, const t
         count = table->head - i < BLOCK / 4 ? table->head - i : BLOCK / 4;
         if (table->peak[i] < best->threshold) return;
         similar_stretch(world, scratch->skill_dot, &head, table->row + i, i, count, d[0]);
-        take_stretch(viewer, scratch, mask, best, &head, i, count, d);
+        take_stretch(viewer, scratch, mask, INFINITY, best, &head, i, count, d);
     }
     for (count = 0; i <= table->entries; i++) {
         int last = i == table->entries || table->peak[i] < best->threshold;
@@ -562,18 +605,28 @@ static void similar_at_most(const tf_world *world, const tf_scratch *scratch, in
     }
 }
 
-/* A table in the catalogue's order: which entries of a stretch are worth a closer look, match being known and similarity
-   at most `similar`. Returns how many. */
+/* Ranking of a table in the catalogue's order. `below` says whose turn it is: those who match less. */
+typedef struct {
+    tf_list *best;
+    uint8_t mask;
+    float below;
+} natural;
+
+/* Which entries of a stretch are worth a closer look, match being known and similarity at most `similar`. Returns how
+   many. */
 EVERY_WIDTH
-static int32_t promising(const tf_table *table, const tf_scratch *scratch, uint8_t mask, float threshold, int32_t from,
-                         int32_t count, float c0, const float *restrict similar, uint8_t *restrict passes) {
+static int32_t promising(const natural *of, const tf_scratch *scratch, int32_t from, int32_t count, float c0,
+                         const float *restrict similar, uint8_t *restrict passes) {
+    const tf_table *table = of->best->table;
+    const float threshold = of->best->threshold, below = of->below;
+    const uint8_t mask = of->mask;
     const float *restrict peak = table->peak + from, *restrict match = scratch->match + from;
     const uint8_t *restrict flags = scratch->flags + from;
     const float c1 = table->c[1];
     int32_t any = 0;
     for (int32_t i = 0; i < count; i++) {
         float most = peak[i] + (c0 * similar[i] + c1 * (match[i] > 1.0f ? 1.0f : match[i]));
-        passes[i] = (most >= threshold) & ((flags[i] & mask) == 0);
+        passes[i] = (most >= threshold) & (match[i] < below) & ((flags[i] & mask) == 0);
         any += passes[i];
     }
     return any;
@@ -596,83 +649,102 @@ static int32_t promising_still(const tf_world *world, const tf_scratch *scratch,
     return found;
 }
 
-/* Adds videos that the viewer's terms name, match `enough` and are not refused, until there are `most`. */
-static int32_t close_videos(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask,
-                            float enough, int32_t most, int32_t *rows, int32_t found) {
-    for (int32_t t = 0; t < viewer->terms; t++) {
-        int64_t end = world->term_start[viewer->term[t] + 1];
-        for (int64_t p = world->term_start[viewer->term[t]]; p < end && found < most; p++) {
-            int32_t row = world->term_video[p];
-            if (scratch->match[row] < enough || scratch->flags[row] & mask) continue;
-            scratch->match[row] = -scratch->match[row]; /* so that no other term names it again */
-            rows[found++] = row;
-        }
-    }
-    return found;
+/* Ranks those of these rows that are still worth it. */
+static void take_promising(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, tf_list *best,
+                           int32_t *rows, int32_t count) {
+    float d[PAIRS][BLOCK];
+    count = promising_still(world, scratch, best, count, rows, d[0]);
+    if (count) take(world, viewer, scratch, best, rows, rows, count, d);
 }
 
-/* A threshold to begin with: the k-th best of close videos is no better than that of all. They are not kept. */
-static void begin_high(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, uint8_t mask,
-                       tf_list *best) {
-    const int32_t most = 3 * (int64_t)best->k < BLOCK ? 3 * best->k : BLOCK;
-    int32_t rows[BLOCK], found = 0;
-    for (float share = 0.5f; found < most && share > 0.1f && scratch->best_match > 0.0f; share -= 0.3f)
-        found = close_videos(world, viewer, scratch, mask, share * scratch->best_match, most, rows, found);
-    for (int32_t i = 0; i < found; i++) scratch->match[rows[i]] = -scratch->match[rows[i]];
-    if (found >= best->k) {
-        float d[PAIRS][BLOCK];
-        similarities(world, scratch->skill_dot, rows, found, d[0]);
-        take(world, viewer, scratch, best, rows, rows, found, d);
+/* Of the rows that the viewer's terms name, which match at least `least`, but less than of->below, and are worth a closer
+   look. */
+EVERY_WIDTH
+static void promising_matches(const natural *of, const tf_scratch *scratch, const int32_t *restrict rows, int32_t count,
+                              float c0, float least, uint8_t *restrict passes) {
+    const float *restrict peak = of->best->table->peak, *restrict match = scratch->match;
+    const float threshold = of->best->threshold, below = of->below, c1 = of->best->table->c[1];
+    for (int32_t i = 0; i < count; i++) {
+        float own = match[rows[i]], most = peak[rows[i]] + (c0 + c1 * (own > 1.0f ? 1.0f : own));
+        passes[i] = (most >= threshold) & (own >= least) & (own < below);
     }
-    best->length = 0;
+}
+
+/* Ranks those who match at least `least`: a few of the catalogue, which the viewer's terms name. */
+static void rank_matches(const tf_world *world, const tf_viewer *viewer, const tf_scratch *scratch, natural *of, float c0,
+                         float least) {
+    int32_t at[BLOCK];
+    uint8_t passes[BLOCK + WORD];
+    for (int32_t from = 0; from < scratch->matched_count; from += BLOCK) {
+        const int32_t *rows = scratch->matched + from;
+        int32_t count = scratch->matched_count - from < BLOCK ? scratch->matched_count - from : BLOCK, found = 0;
+        promising_matches(of, scratch, rows, count, c0, least, passes);
+        count = listed(passes, 0, count, at);
+        for (int32_t i = 0; i < count; i++) {
+            at[found] = rows[at[i]];
+            found += (scratch->flags[at[found]] & of->mask) == 0;
+        }
+        take_promising(world, viewer, scratch, of->best, at, found);
+    }
+    of->below = least;
 }
 
 /* Scores what is worth it in a stretch where a bound on similarity excludes too little: all similarities are computed. */
-static void take_close(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, uint8_t mask,
-                       tf_list *best, int32_t from, int32_t count) {
+static void take_close(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, const natural *of,
+                       int32_t from, int32_t count) {
     const video_columns all = of_catalogue(world);
     float similar[BLOCK], d[PAIRS][BLOCK];
     int32_t at[BLOCK];
     uint8_t passes[BLOCK + WORD];
     similar_stretch(world, scratch->skill_dot, &all, NULL, from, count, similar);
-    int32_t found = promising(best->table, scratch, mask, best->threshold, from, count, best->table->c[0], similar, passes);
+    int32_t found = promising(of, scratch, from, count, of->best->table->c[0], similar, passes);
     if (found > count / 4) {
         memcpy(d[0], similar, sizeof(float) * (size_t)count);
         spread_nearness(world, scratch);
-        take_stretch(viewer, scratch, mask, best, &all, from, count, d);
+        take_stretch(viewer, scratch, of->mask, of->below, of->best, &all, from, count, d);
     } else if (found) {
         found = listed(passes, from, count, at);
         for (int32_t i = 0; i < found; i++) d[0][i] = similar[at[i] - from];
-        take(world, viewer, scratch, best, at, at, found, d);
+        take(world, viewer, scratch, of->best, at, at, found, d);
     }
 }
 
-/* Similarity takes longest of all, so it is computed of those that a bound on it does not exclude; where that leaves too
-   many, the bound is tried again a few stretches later. */
-static void rank_natural(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, uint8_t mask,
-                         tf_list *best) {
-    const float c0 = best->table->c[0] > 0.0f ? best->table->c[0] : 0.0f;
-    int32_t at[BLOCK], found, useless = 0;
-    float d[PAIRS][BLOCK];
+/* Ranks those who match less than that, stretch by stretch of the catalogue. Similarity takes longest of all, so it is
+   computed of those that a bound on it does not exclude, of many at once; where that leaves too many, the bound is tried
+   again a few stretches later. */
+static void rank_stretches(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, const natural *of,
+                           float c0) {
+    int32_t at[BLOCK], waiting = 0, useless = 0;
+    float similar[BLOCK];
     uint8_t passes[BLOCK + WORD];
-    begin_high(world, viewer, scratch, mask, best);
     for (int32_t from = 0; from < world->videos; from += BLOCK) {
-        int32_t count = world->videos - from < BLOCK ? world->videos - from : BLOCK;
+        int32_t count = world->videos - from < BLOCK ? world->videos - from : BLOCK, found = 0;
+        if (!useless) {
+            similar_at_most(world, scratch, from, count, similar);
+            found = promising(of, scratch, from, count, c0, similar, passes);
+            if (found > count / CLOSE) useless = PATIENCE;
+        }
         if (useless) {
-            take_close(world, viewer, scratch, mask, best, from, count);
+            take_close(world, viewer, scratch, of, from, count);
             useless--;
             continue;
         }
-        similar_at_most(world, scratch, from, count, d[0]);
-        found = promising(best->table, scratch, mask, best->threshold, from, count, c0, d[0], passes);
-        if (found > count / CLOSE) {
-            take_close(world, viewer, scratch, mask, best, from, count);
-            useless = CLOSE;
-        } else if (found) {
-            found = promising_still(world, scratch, best, listed(passes, from, count, at), at, d[0]);
-            take(world, viewer, scratch, best, at, at, found, d);
-        }
+        if (found) waiting += listed(passes, from, count, at + waiting);
+        if (waiting <= BLOCK / 4) continue;
+        take_promising(world, viewer, scratch, of->best, at, waiting);
+        waiting = 0;
     }
+    take_promising(world, viewer, scratch, of->best, at, waiting);
+}
+
+/* First those who match best, so that the k-th best score is high from the start. */
+static void rank_natural(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, uint8_t mask,
+                         tf_list *best) {
+    const float c0 = best->table->c[0] > 0.0f ? best->table->c[0] : 0.0f;
+    natural of = {best, mask, INFINITY};
+    for (float share = 0.5f; scratch->matched_count && best->length < best->k && share > 0.1f; share -= 0.3f)
+        rank_matches(world, viewer, scratch, &of, c0, share * scratch->best_match);
+    rank_stretches(world, viewer, scratch, &of, c0);
 }
 
 void tf_rank(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch, uint8_t mask, tf_list *lists,

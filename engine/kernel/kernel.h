@@ -114,9 +114,11 @@ typedef struct {
     float largest_dot;               /* of their sizes */
     float *match;                    /* [videos], extended_match before the cap */
     float best_match;                /* the largest of them */
+    int32_t *matched;                /* [videos + 1], those whose match is above 0; matched_count of them */
+    int32_t matched_count;
     float *social;                   /* [videos], social_signal before the cap of those that friends liked */
     int32_t *creator_last;           /* [creators], last position of the creator */
-    float *nearness;                 /* [creators], 1 for those the viewer knows, 0.5 for those at two hops */
+    float *nearness;                 /* [creators], 1 for those the viewer knows, 0.5 for those at two hops; [-1] is never 0 */
     int32_t *met;                    /* [creators + 1], those who are near; met_count of them */
     int32_t met_count;
     int32_t near_videos;             /* whether social has nearness in it already */
