@@ -46,14 +46,14 @@ class Breaker:
     """After a failure nothing is tried for `pause` seconds, so that a frozen Redis costs one request, not all."""
 
     def __init__(self, pause: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._pause, self._clock, self._closed_until = pause, clock, float("-inf")
+        self._pause, self._clock, self._closed_until = pause, clock, 0.0
         self.reason = ""
         """Why nothing is tried, in words."""
 
     @property
     def open(self) -> bool:
         """True while nothing should be tried."""
-        return self._clock() < self._closed_until
+        return self._closed_until > 0.0 and self._clock() < self._closed_until
 
     def failed(self, error: Exception) -> None:
         """Remember a failure now, unless Redis did answer and refused this value alone: one viewer's damaged key or a

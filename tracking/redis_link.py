@@ -21,6 +21,8 @@ from tracking.redis_client import RedisConfig
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
 Replies = list[Any]
+Exchange = tuple[int, "asyncio.Future[Replies]", float]
+"""Commands on their way: how many replies they wait for, who waits, and since when (loop time)."""
 
 SECOND_LOOK = 0.002
 _NOTHING = object()
@@ -34,10 +36,15 @@ class Script:
         self.source = source
         self.name = sha1(source.encode(), usedforsecurity=False).hexdigest()
 
+    def call(self, keys: Sequence[str], arguments: Sequence[Argument]) -> bytes:
+        """The packed command that runs it."""
+        packed: bytes = _pack(("EVALSHA", self.name, len(keys), *keys, *arguments))
+        return packed
+
 
 class Template:
     """Commands whose constant words are packed once. Words that begin with `$` are given later, in the order of their
-    first places; each goes to every place of its name.
+    first places; each goes to every place of its name. `""` is the empty word.
 
     >>> Template("GET $key", "EXPIRE $key 60").pack(b"a")
     b'*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\na\\r\\n*3\\r\\n$6\\r\\nEXPIRE\\r\\n$1\\r\\na\\r\\n$2\\r\\n60\\r\\n'
@@ -48,7 +55,7 @@ class Template:
         for words in map(str.split, commands):
             packed += b"*%d\r\n" % len(words)
             for word in words:
-                packed += b"$%d\r\n%b\r\n" if word[0] == "$" else _bulk(word.encode()).replace(b"%", b"%%")
+                packed += b"$%d\r\n%b\r\n" if word[0] == "$" else _bulk(word.strip('"').encode()).replace(b"%", b"%%")
                 names += [word] if word[0] == "$" else []
         given = list(dict.fromkeys(names))
         places = [given.index(name) for name in names]
@@ -77,7 +84,7 @@ class RedisLink:
     def __init__(self, config: RedisConfig) -> None:
         self._config = config
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._gathered: list[tuple[bytes, _Exchange]] = []
+        self._gathered: list[tuple[bytes, Exchange]] = []
         self._connection: _Connection | None = None
         self._opening: asyncio.Task[None] | None = None
         self._watch: asyncio.TimerHandle | None = None
@@ -89,10 +96,11 @@ class RedisLink:
     def send_packed(self, packed: bytes, count: int) -> "asyncio.Future[Replies]":
         """Send so many commands, packed already (by a `Template`), now; the future has one reply a command."""
         loop = self._loop = self._loop or asyncio.get_running_loop()
-        exchange = _Exchange(count, loop.create_future(), loop.time())
+        future: asyncio.Future[Replies] = loop.create_future()
         if not count:
-            exchange.future.set_result([])
-            return exchange.future
+            future.set_result([])
+            return future
+        exchange = (count, future, loop.time())
         if self._connection is not None:
             self._connection.send(packed, exchange)
         else:
@@ -101,7 +109,7 @@ class RedisLink:
                 self._opening = loop.create_task(self._open(loop), name="redis")
         if self._watch is None:
             self._watch = loop.call_later(self._config.timeout, self._look, loop)
-        return exchange.future
+        return future
 
     async def ask(self, commands: Sequence[Command]) -> Replies:
         """The replies. Raises the first that is an error."""
@@ -109,11 +117,16 @@ class RedisLink:
 
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """What the script returns."""
-        (reply,) = await self.send_packed(_pack(("EVALSHA", script.name, len(keys), *keys, *arguments)), 1)
+        return await self.run_packed(script, script.call(keys, arguments))
+
+    async def run_packed(self, script: Script, packed: bytes) -> Any:
+        """What the script returns to this call of it, packed."""
+        (reply,) = await self.send_packed(packed, 1)
         if isinstance(reply, redis.ResponseError):
             if not str(reply).startswith("NOSCRIPT"):
                 raise reply
-            (reply,) = await self.ask([("EVAL", script.source, len(keys), *keys, *arguments)])
+            load = _pack(("SCRIPT", "LOAD", script.source))
+            _, reply = successes(await self.send_packed(load + packed, 2))
         return reply
 
     async def close(self) -> None:
@@ -142,10 +155,10 @@ class RedisLink:
         config = self._config
         hello: list[Command] = [("AUTH", config.password)] if config.password else []
         hello.append(("SELECT", config.db))
-        greeting = _Exchange(len(hello), loop.create_future(), loop.time())
-        made.send(b"".join([_pack(command) for command in hello]), greeting)
+        greeting: asyncio.Future[Replies] = loop.create_future()
+        made.send(b"".join([_pack(command) for command in hello]), (len(hello), greeting, loop.time()))
         try:
-            for reply in await greeting.future:
+            for reply in await greeting:
                 if isinstance(reply, Exception):
                     raise reply
         except BaseException:
@@ -169,16 +182,17 @@ class RedisLink:
             connection.fail(error)
             connection.transport.abort()
         for _, exchange in gathered:
-            exchange.fail(error)
+            _fail(exchange, error)
 
-    def _look(self, loop: asyncio.AbstractEventLoop, again: "_Exchange | None" = None) -> None:
+    def _look(self, loop: asyncio.AbstractEventLoop, again: Exchange | None = None) -> None:
         """Has the oldest exchange waited too long? Look twice: the reply may lie unread when this loop was busy."""
         self._watch = None
         waiting = self._connection.exchanges if self._connection else [exchange for _, exchange in self._gathered]
         if not waiting:
             return
         oldest = waiting[0]
-        left = oldest.since + self._config.timeout - loop.time()
+        _, _, since = oldest
+        left = since + self._config.timeout - loop.time()
         if left > 0:
             self._watch = loop.call_later(left, self._look, loop)
         elif oldest is again:
@@ -194,18 +208,11 @@ def successes(replies: Replies) -> Replies:
     return replies
 
 
-class _Exchange:
-    """Commands on their way: how many replies they wait for, who waits, and since when (loop time)."""
-
-    __slots__ = ("future", "since", "wanted")
-
-    def __init__(self, wanted: int, future: "asyncio.Future[Replies]", since: float) -> None:
-        self.wanted, self.future, self.since = wanted, future, since
-
-    def fail(self, error: Exception) -> None:
-        """There will be no replies."""
-        if not self.future.done():
-            self.future.set_exception(error)
+def _fail(exchange: Exchange, error: Exception) -> None:
+    """There will be no replies."""
+    _, future, _ = exchange
+    if not future.done():
+        future.set_exception(error)
 
 
 class _Connection(asyncio.Protocol):
@@ -216,13 +223,13 @@ class _Connection(asyncio.Protocol):
     def __init__(self, lost: "Callable[[_Connection, Exception], None]") -> None:
         self._lost, self._loop = lost, asyncio.get_running_loop()
         self._unwritten: list[bytes] = []
-        self.exchanges: deque[_Exchange] = deque()
+        self.exchanges: deque[Exchange] = deque()
         self._reader = hiredis.Reader(
             protocolError=redis.InvalidResponse, replyError=redis.ResponseError, notEnoughData=_NOTHING
         )
         self._replies: Replies = []
 
-    def send(self, packed: bytes, exchange: _Exchange) -> None:
+    def send(self, packed: bytes, exchange: Exchange) -> None:
         """Send commands whose replies belong to `exchange`, in one write with what others send in this turn."""
         self.exchanges.append(exchange)
         if not self._unwritten:
@@ -238,7 +245,7 @@ class _Connection(asyncio.Protocol):
     def fail(self, error: Exception) -> None:
         """Let nobody wait any longer."""
         while self.exchanges:
-            self.exchanges.popleft().fail(error)
+            _fail(self.exchanges.popleft(), error)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
@@ -259,13 +266,17 @@ class _Connection(asyncio.Protocol):
 
     def _give(self) -> None:
         """Give the exchanges whose replies are all there what they wait for."""
-        replies, exchanges, end = self._replies, self.exchanges, 0
-        while exchanges and end + exchanges[0].wanted <= len(replies):
-            exchange = exchanges.popleft()
-            begin, end = end, end + exchange.wanted
-            if not exchange.future.done():
-                exchange.future.set_result(replies[begin:end])
-        del replies[:end]
+        replies, exchanges, begin = self._replies, self.exchanges, 0
+        while exchanges:
+            wanted, future, _ = exchanges[0]
+            end = begin + wanted
+            if end > len(replies):
+                break
+            exchanges.popleft()
+            if not future.done():
+                future.set_result(replies[begin:end])
+            begin = end
+        del replies[:begin]
 
     def connection_lost(self, error: Exception | None) -> None:
         lost = error or redis.ConnectionError("connection closed by Redis")
