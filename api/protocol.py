@@ -22,22 +22,27 @@ LINGER_SECONDS = 0.25
 class ProblemProtocol(HttpToolsProtocol):
     """For `uvicorn.Config(http=...)`. `api.app` puts the service into the state that all connections share."""
 
+    _idle_since: float | None = None
+    """When the last answer ended (loop time); None once more has come."""
+
     def on_message_begin(self) -> None:
         """A request begins; what only the framework needs waits until it is known that it gets the request."""
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
         """Requests for feeds go to the door, others to the framework; on a draining worker it is the last."""
-        if self._is_for_the_door():
-            keep_alive = self.parser.should_keep_alive() and not self._service.runtime.draining
-            self.cycle = cast(Any, FeedExchange(self, self._service, self.headers, keep_alive))
+        service: Service = self.app_state["service"]
+        draining = service.runtime.draining
+        if self._is_for_the_door(service):
+            keep_alive = not draining and self.parser.should_keep_alive()
+            self.cycle = cast(Any, FeedExchange(self, service, self.headers, keep_alive))
             return
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
         self.headers.extend(headers)
         super().on_headers_complete()
-        if self._service.runtime.draining:
+        if draining:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -59,16 +64,43 @@ class ProblemProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone, perhaps in the middle of a request."""
         super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
         if isinstance(self.cycle, FeedExchange):
             self.cycle.lose()
             self.cycle = cast(Any, None)  # the two would keep each other until a collection
 
-    @property
-    def _service(self) -> Service:
-        service: Service = self.app_state["service"]
-        return service
+    def on_response_complete(self) -> None:
+        """An answer is out. One timer a connection, not one an answer, looks after the time that it idles."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._close_idle_after(self.timeout_keep_alive)
 
-    def _is_for_the_door(self) -> bool:
+    def _unset_keepalive_if_required(self) -> None:
+        """More has come."""
+        self._idle_since = None
+
+    def _close_idle_after(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that has idled long enough; look again when one that idles will have."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._close_idle_after(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _is_for_the_door(self, service: Service) -> bool:
         """Whether this is a plain `POST /v1/feed`, and its turn. Who may ask how often is the framework's to say."""
         return (
             self.url == URL
@@ -76,7 +108,7 @@ class ProblemProtocol(HttpToolsProtocol):
             and (self.cycle is None or self.cycle.response_complete)
             and self.parser.get_http_version() == "1.1"
             and ordinary(self.headers)
-            and not self._service.runtime.settings.rate_limit
+            and not service.runtime.settings.rate_limit
         )
 
     def shutdown(self) -> None:

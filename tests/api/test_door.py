@@ -7,7 +7,7 @@ import socket
 import weakref
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -130,16 +130,18 @@ class Link(asyncio.Transport):
         self.closed = True
 
 
-def connected() -> tuple[ProblemProtocol, Link]:
-    """A protocol without a server, whose feeds are all the same; it needs a running loop."""
+def connected(seconds: float = 0.0, idle: float = 5.0) -> tuple[ProblemProtocol, Link]:
+    """A protocol without a server, whose feeds are all the same and take so long; it needs a running loop."""
 
     async def answer(body: object) -> bytes:
+        await asyncio.sleep(seconds)
         return b"{}"
 
     settings = SimpleNamespace(access_log=False, rate_limit=0)
     runtime, feeds = SimpleNamespace(draining=False, settings=settings), SimpleNamespace(answer=answer)
     config = uvicorn.Config(answer, http=ProblemProtocol, log_config=None)
     protocol = ProblemProtocol(config, ServerState(), {"service": SimpleNamespace(runtime=runtime, feeds=feeds)})
+    protocol.timeout_keep_alive = cast(Any, idle)  # uvicorn's own takes whole seconds
     link = Link()
     protocol.connection_made(link)
     return protocol, link
@@ -159,6 +161,27 @@ def test_an_idle_connection_holds_no_body() -> None:
         assert b" 200 OK" in link.written
         assert not protocol.cycle.body
         link.close()
+        protocol.connection_lost(None)
+
+    asyncio.run(ask())
+
+
+def test_a_connection_is_closed_when_it_idled_for_long_and_not_while_it_is_in_use() -> None:
+    async def ask() -> None:
+        protocol, link = connected(seconds=0.25, idle=0.2)
+        for _ in range(2):
+            protocol.data_received(asked())
+            await answered(protocol)
+            await asyncio.sleep(0.1)
+        protocol.data_received(asked()[:-1])  # a request that is on its way
+        await asyncio.sleep(0.3)
+        assert not link.closed
+        protocol.data_received(asked()[-1:])
+        await answered(protocol)
+        await asyncio.sleep(0.1)
+        assert not link.closed
+        await asyncio.sleep(0.2)
+        assert link.closed
         protocol.connection_lost(None)
 
     asyncio.run(ask())
