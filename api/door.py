@@ -21,7 +21,6 @@ from api.services import Service
 logger = logging.getLogger(__name__)
 PATH = "/v1/feed"
 URL = PATH.encode()
-JSON = ((b"content-type", b"application/json"),)
 UNUSUAL = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 Headers = list[tuple[bytes, bytes]]
 
@@ -55,14 +54,13 @@ class _Unheard:
         """Do nothing."""
 
 
-class _Feed:
-    """A feed's answer."""
+def _lines(headers: Headers) -> bytes:
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
-    __slots__ = ("body", "raw_headers")
-    status_code = 200
 
-    def __init__(self, body: bytes) -> None:
-        self.body, self.raw_headers = body, (*JSON, (b"content-length", b"%d" % len(body)))
+def _told(answer: Response) -> tuple[int, bytes, bytes]:
+    """Status, lines of the head, body."""
+    return answer.status_code, _lines(answer.raw_headers), bytes(answer.body)
 
 
 class FeedExchange:
@@ -87,31 +85,33 @@ class FeedExchange:
         request_id.set(self._identifier)
         connection, status = self._connection, middleware.CLIENT_CLOSED
         try:
-            answer = await self._answer()
+            answered, head, body = await self._answer()
             if connection.flow.write_paused:
                 await connection.flow.drain()
             if not (self.disconnected or connection.transport.is_closing()):
-                status = answer.status_code
-                self._write(answer)
+                status = answered
+                self._write(status, head, body)
         finally:
             self.end(status)
 
-    async def _answer(self) -> Response | _Feed:
+    async def _answer(self) -> tuple[int, bytes, bytes]:
+        """Status, lines of the head, body."""
         try:
-            return _Feed(await self._service.feeds.answer(schemas.parse_feed(schemas.json_value(self.body))))
+            body = await self._service.feeds.answer(schemas.parse_feed(schemas.json_value(self.body)))
+            return 200, b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body), body
         except errors.ProblemError as problem:
-            return errors.respond(problem)
+            return _told(errors.respond(problem))
         except Exception:
             logger.exception("POST %s failed", PATH)
-            return errors.respond(errors.ProblemError(500))
+            return _told(errors.respond(errors.ProblemError(500)))
 
-    def _write(self, answer: Response | _Feed) -> None:
+    def _write(self, status: int, head: bytes, body: bytes) -> None:
         """All in one write: the system is asked once."""
-        own = (*self._connection.server_state.default_headers, (b"x-request-id", self._identifier.encode("ascii")))
-        parts = [STATUS_LINE[answer.status_code]]
-        parts += [b"%s: %s\r\n" % header for header in (*own, *answer.raw_headers)]
-        parts += [b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n", bytes(answer.body)]
-        self._connection.transport.write(b"".join(parts))
+        begin = STATUS_LINE[status] + _lines(self._connection.server_state.default_headers)
+        end = b"" if self.keep_alive else b"connection: close\r\n"
+        self._connection.transport.write(
+            b"%bx-request-id: %b\r\n%b%b\r\n%b" % (begin, self._identifier.encode("ascii"), head, end, body)
+        )
 
     def lose(self) -> None:
         """The client is gone: a request that has not come whole is over, one that is being answered goes on."""

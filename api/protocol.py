@@ -1,6 +1,6 @@
-"""uvicorn's HTTP protocol with three changes: requests for feeds go straight to the door, bytes that are no HTTP are
-answered with a problem too, like every other error, and a worker that shuts down lets go of its connections without
-cutting a request off.
+"""uvicorn's HTTP protocol with four changes: requests for feeds go straight to the door, bytes that are no HTTP are
+answered with a problem too, like every other error, a connection has one timer for all the times that it idles, and a
+worker that shuts down lets go of its connections without cutting a request off.
 
 While a worker drains, each answer says `Connection: close`, so clients go to another worker for their next request.
 What is still open at the end gets a moment more: a request may be on its way on a connection that looks idle.
