@@ -48,15 +48,14 @@ static int flow_refused(const tf_world *world, const tf_scratch *scratch, const 
 /* How many videos no rule refuses: those without a flag, less those of the creators placed just before. Theirs are counted
    once: nothing of a creator is placed, so nothing gets a flag, while the window holds it. */
 static int32_t eligible(const tf_world *world, const tf_scratch *scratch, tf_feed *feed, int32_t position) {
-    int32_t near_rows = 0;
+    int32_t near_rows = 0, *open = feed->recent_open;
     for (; feed->counted < feed->recent; feed->counted++) {
-        const int32_t *creator = &feed->recent_creator[feed->counted];
-        feed->recent_open[feed->counted] = tf_open_rows(world, scratch, creator, 1, 0xff);
-        for (int32_t i = 0; i < feed->counted; i++)
-            if (feed->recent_creator[i] == *creator) feed->recent_open[i] = 0;
+        const int32_t creator = feed->recent_creator[feed->counted], counted = feed->counted;
+        for (int32_t i = 0; i < counted; i++) open[i] = feed->recent_creator[i] == creator ? 0 : open[i];
+        open[counted] = tf_open_rows(world, scratch, &creator, 1, 0xff);
     }
     for (int32_t i = feed->recent - 1; i >= 0 && position - feed->recent_position[i] < feed->window; i--)
-        near_rows += feed->recent_open[i];
+        near_rows += open[i];
     return feed->open_videos - near_rows;
 }
 
@@ -216,6 +215,8 @@ static int32_t fill_video(const tf_world *world, const tf_viewer *viewer, tf_scr
     feed->open_videos--;
     for (int f = 0; f < TF_FEATURES - TF_PAIRS; f++) /* to be described at the end */
         __builtin_prefetch(&world->video_features[(int64_t)f * world->videos + row]);
+    __builtin_prefetch(&world->video_id[row]);
+    __builtin_prefetch(&world->video_fresh[row]);
     return 1;
 }
 
@@ -320,7 +321,7 @@ static int32_t fill(const tf_world *world, const tf_viewer *viewer, tf_scratch *
                               : fill_video(world, viewer, scratch, feed, position, &from);
         if (!filled) return position;
         int32_t row = feed->item[position].row, creator = flow ? world->flow_creator[row] : world->creator[row];
-        note(scratch, feed, creator, position);
+        note(world, scratch, feed, creator, position);
         for (int32_t p = 0; p < feed->pool_count; p++)
             if (ranked >> p & 1) tell(&feed->pools[p], flow ? -1 : row, creator, position);
     }

@@ -137,8 +137,10 @@ static void refuse_listed(const tf_world *world, tf_scratch *scratch, tf_feed *f
         if (list->rows[row] == viewer) feed->flow_flags[row] |= (uint8_t)list->flag;
 }
 
-/* The creator has the item at this position. */
-static void note(tf_scratch *scratch, tf_feed *feed, int32_t creator, int32_t position) {
+/* The creator has the item at this position. Asks for what `eligible` and `describe` will read of the creator. */
+static void note(const tf_world *world, tf_scratch *scratch, tf_feed *feed, int32_t creator, int32_t position) {
+    __builtin_prefetch(&world->creator_video[world->creator_start[creator]]);
+    __builtin_prefetch(&world->creator_id[creator]);
     scratch->creator_last[creator] = position;
     feed->recent_creator[feed->recent] = creator;
     feed->recent_position[feed->recent++] = position;
@@ -157,7 +159,7 @@ static void gather(const tf_world *world, tf_scratch *scratch, tf_feed *feed) {
     const int32_t carried = last.count < feed->window ? (int32_t)last.count : feed->window - 1;
     for (int32_t i = -carried; i < 0; i++) {
         int32_t creator = row_of(world->creator_id, world->creators, last.id[last.count + i]);
-        if (creator >= 0) note(scratch, feed, creator, i);
+        if (creator >= 0) note(world, scratch, feed, creator, i);
     }
 }
 

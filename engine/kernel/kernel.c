@@ -17,6 +17,7 @@
 #define BUCKETS 256 /* of a sort */
 #define CROWD 16    /* entries that insertion sorts fast */
 #define PAIRS TF_PAIRS
+#define LINE 16   /* numbers of four bytes in a line of the cache */
 #define WORD 8    /* bytes looked at together */
 #define CLOSE 3   /* one of so many entries at most is looked at by itself */
 #define PATIENCE 4 /* stretches until a useless bound is tried again */
@@ -119,11 +120,24 @@ static int32_t meet(const tf_world *world, const int32_t *restrict people, int64
     return met_count;
 }
 
-/* Asks for the lists of friends, which lie far apart. */
-static void await_friends(const tf_world *world, const int32_t *friends, int64_t count) {
-    for (int64_t f = 0; f < count; f++) {
-        __builtin_prefetch(&world->friend_user[world->friend_start[friends[f]]]);
-        __builtin_prefetch(&world->liked_video[world->liked_start[friends[f]]]);
+/* Asks for the beginning of a list that lies far from others: memory is read while there is something else to do. */
+static inline void await_list(const int32_t *list, int64_t count) {
+    for (int64_t i = 0; i < count && i < 4 * LINE; i += LINE) __builtin_prefetch(list + i);
+    if (count) __builtin_prefetch(list + (count < 4 * LINE ? count : 4 * LINE) - 1);
+}
+
+/* The same of all that a viewer's spread reads. */
+static void await_lists(const tf_world *world, const tf_viewer *viewer) {
+    for (int32_t t = 0; t < viewer->terms; t++) {
+        int64_t from = world->term_start[viewer->term[t]], count = world->term_start[viewer->term[t] + 1] - from;
+        await_list(world->term_video + from, count);
+        await_list((const int32_t *)(world->term_weight + from), count);
+    }
+    if (viewer->user < 0) return;
+    for (int64_t f = world->friend_start[viewer->user]; f < world->friend_start[viewer->user + 1]; f++) {
+        const int64_t *theirs = world->friend_start + world->friend_user[f], *liked = world->liked_start + world->friend_user[f];
+        await_list(world->friend_user + theirs[0], theirs[1] - theirs[0]);
+        await_list(world->liked_video + liked[0], liked[1] - liked[0]);
     }
 }
 
@@ -170,15 +184,13 @@ static void spread_friends(const tf_world *world, const tf_viewer *viewer, tf_sc
 }
 
 void tf_spread(const tf_world *world, const tf_viewer *viewer, tf_scratch *scratch) {
-    const int64_t *start = world->friend_start;
-    const int32_t user = viewer->user;
-    if (user >= 0) await_friends(world, world->friend_user + start[user], start[user + 1] - start[user]);
+    await_lists(world, viewer);
     if (viewer->embedding) skill_dots(world, viewer, scratch->skill_dot);
     else memset(scratch->skill_dot, 0, sizeof(float) * (size_t)world->skills);
     scratch->largest_dot = largest_size(scratch->skill_dot, world->skills);
     spread_terms(world, viewer, scratch);
     scratch->met_count = 0;
-    if (user >= 0) spread_friends(world, viewer, scratch);
+    if (viewer->user >= 0) spread_friends(world, viewer, scratch);
 }
 
 /* Writes nearness to the videos of the creators themselves, where whole stretches of videos are read. */
