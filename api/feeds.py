@@ -16,7 +16,7 @@ from engine.config import POOL_NAMES
 from engine.engine import Engine
 from engine.feed_types import Feed, FeedRequest, Relaxation
 from tracking.packed import packed
-from tracking.times import to_iso
+from tracking.served import Served
 from tracking.tracker import Tracker
 
 logger = logging.getLogger(__name__)
@@ -35,45 +35,35 @@ class Feeds:
         engine = self.runtime.engine
         if engine is None:
             raise no_snapshot(self.runtime)
-        served = Served(body, datetime.now(UTC))
+        at = datetime.now(UTC)
         if body.session_id is None:
-            return await self._answer(engine, body, served)
+            return await self._answer(engine, body, f"{body.user_id}:{identifiers.session_start(at.timestamp())}", at)
         # An app may ask for the next page before this one is recorded: pages of a session wait for each other.
-        if not self.pages.begin(served.session_id):
-            await self.pages.wait(served.session_id)
+        if not self.pages.begin(body.session_id):
+            await self.pages.wait(body.session_id)
         try:
-            return await self._answer(engine, body, served)
+            return await self._answer(engine, body, body.session_id, at)
         finally:
-            self.pages.leave(served.session_id)
+            self.pages.leave(body.session_id)
 
-    async def _answer(self, engine: Engine, body: FeedBody, served: "Served") -> bytes:
-        seen, missing = await self.tracker.seen(body.user_id, served.session_id)
+    async def _answer(self, engine: Engine, body: FeedBody, session_id: str, at: datetime) -> bytes:
+        user_id = body.user_id
+        seen, missing = await self.tracker.seen(user_id, session_id)
         feed = engine.feed(
             FeedRequest(
-                user_id=body.user_id,
-                seed=identifiers.seed() if body.seed is None else body.seed,
-                size=body.size,
-                excluded_videos=body.excluded("video"),
-                excluded_flows=body.excluded("flow"),
-                seen=seen,
+                user_id,
+                identifiers.seed() if body.seed is None else body.seed,
+                body.size,
+                body.excluded("video"),
+                body.excluded("flow"),
+                seen,
             )
         )
-        unrecorded = await self.tracker.record(
-            feed, feed_id=served.feed_id, session_id=served.session_id, user_id=body.user_id, served_at=served.at
-        )
-        degraded = list(dict.fromkeys([*missing, *unrecorded]))
+        served = Served(feed, feed_id=identifiers.uuid4(), user_id=user_id, session_id=session_id, served_at=at)
+        unrecorded = await self.tracker.record(served)
+        degraded = list(dict.fromkeys([*missing, *unrecorded])) if missing or unrecorded else []
         count(feed, degraded)
-        return write(engine, feed, served, degraded)
-
-
-class Served:
-    """Who was served what when: the names of one answer."""
-
-    __slots__ = ("at", "feed_id", "session_id", "user_id")
-
-    def __init__(self, body: FeedBody, at: datetime) -> None:
-        self.at, self.user_id, self.feed_id = at, body.user_id, identifiers.uuid4()
-        self.session_id = body.session_id or f"{body.user_id}:{identifiers.session_start(at.timestamp())}"
+        return write(engine, served, degraded)
 
 
 def no_snapshot(runtime: Runtime) -> ProblemError:
@@ -82,20 +72,12 @@ def no_snapshot(runtime: Runtime) -> ProblemError:
     return ProblemError(503, runtime.problem or detail, code="no_snapshot", retry_after=2)
 
 
-def write(engine: Engine, feed: Feed, served: Served, degraded: list[str]) -> bytes:
+def write(engine: Engine, served: Served, degraded: list[str]) -> bytes:
     """The answer: a small head, the items' ready JSON joined, a small tail."""
-    head = {
-        "feed_id": served.feed_id,
-        "user_id": served.user_id,
-        "session_id": served.session_id,
-        "snapshot_id": feed.snapshot_id,
-        "policy_version": feed.policy_version,
-        "seed": feed.seed,
-        "served_at": to_iso(served.at),
-    }
+    feed = served.feed
     usual = not (feed.relaxed or feed.short or degraded)
     tail = USUAL_TAIL if usual else tail_of(feed.relaxed, feed.short, degraded)
-    return b'%b,"mix_ids":%b,"items":%b%b' % (orjson.dumps(head)[:-1], packed(feed).names, engine.render(feed), tail)
+    return b'%b,"mix_ids":%b,"items":%b%b' % (served.head, packed(feed).names, engine.render(feed), tail)
 
 
 def tail_of(relaxed: Sequence[Relaxation], short: bool, degraded: list[str]) -> bytes:

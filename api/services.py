@@ -88,12 +88,14 @@ def tracker(settings: ServiceSettings) -> "Tracker":
     from tracking.redis_client import Breaker
     from tracking.redis_ledger import RedisLedger
     from tracking.redis_link import RedisLink
+    from tracking.redis_recorder import RedisRecorder
 
-    breaker, link = Breaker(), RedisLink(redis)  # of both, so that a frozen Redis costs a request one wait
+    breaker, link = Breaker(), RedisLink(redis)  # of all, so that a frozen Redis costs a request one wait
     return Tracker(
         buffer=RedisBuffer(redis, ttl_seconds=settings.activity_ttl, breaker=breaker, link=link),
         spool=spool,
         ledger=RedisLedger(redis, breaker=breaker, link=link),
+        recorder=RedisRecorder(link, breaker, ttl_seconds=settings.activity_ttl),
     )
 
 

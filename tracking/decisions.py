@@ -17,6 +17,7 @@ from engine.config import POOL_NAMES
 from engine.features import DIMENSIONS
 from engine.feed_types import KINDS, Feed
 from tracking.packed import RECORDED, packed
+from tracking.served import Served
 from tracking.times import milliseconds, of_iso, to_iso
 
 
@@ -100,21 +101,10 @@ class Decision:
         )
 
 
-def feed_json(feed: Feed, *, feed_id: str, user_id: int, session_id: str, served_at: datetime) -> bytes:
+def feed_json(served: Served) -> bytes:
     """What `Decision.of_feed(...).to_json()` gives, for the path of a request: without the objects between."""
-    parts = packed(feed)
-    head = orjson.dumps(
-        {
-            "feed_id": feed_id,
-            "user_id": user_id,
-            "session_id": session_id,
-            "snapshot_id": feed.snapshot_id,
-            "policy_version": feed.policy_version,
-            "seed": feed.seed,
-            "served_at": to_iso(served_at),
-        }
-    )
-    return b'%b,"slate":"%b","features":"%b"}' % (head[:-1], parts.recorded, parts.features)
+    parts = packed(served.feed)
+    return b'%b,"slate":"%b","features":"%b"}' % (served.head, parts.recorded, parts.features)
 
 
 def _waiting(values: dict[str, Any]) -> tuple[Shown, ...]:

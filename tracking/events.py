@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
+from tracking.served import Served
 from tracking.times import milliseconds, of_iso, to_iso
 
 EVENT_TYPES: tuple[str, ...] = ("video_view", "like", "rating", "connection", "share", "skip", "hide")
@@ -62,16 +63,16 @@ class Event:
         return cls(**known | {"timestamp": of_iso(values["timestamp"])})
 
 
-def feed_request_json(*, feed_id: str, user_id: int, session_id: str, served_at: datetime) -> bytes:
+def feed_request_json(served: Served) -> bytes:
     """The JSON of the activity that a served feed is; its id is the feed's."""
     return orjson.dumps(
         {
-            "event_id": feed_id,
+            "event_id": served.feed_id,
             "event_type": FEED_REQUEST,
-            "user_id": user_id,
-            "timestamp": to_iso(served_at),
-            "session_id": session_id,
-            "feed_id": feed_id,
+            "user_id": served.user_id,
+            "timestamp": served.served_at,
+            "session_id": served.session_id,
+            "feed_id": served.feed_id,
         }
     )
 

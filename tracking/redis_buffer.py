@@ -22,7 +22,7 @@ import redis
 
 from tracking.buffer import Batch, BufferUnavailableError, Kind, Record, Waiting
 from tracking.redis_client import Breaker, RedisConfig, patient_client
-from tracking.redis_link import Argument, RedisLink, Script, Template
+from tracking.redis_link import Argument, RedisLink, Script
 from tracking.redis_scripts import ADOPT, CLAIM, FORGET, HOLD, PUSH, RELEASE
 
 log = logging.getLogger(__name__)
@@ -82,34 +82,22 @@ class RedisBuffer:
         self._hold, self._claim = self._patient.register_script(HOLD), self._patient.register_script(CLAIM)
         self._forget, self._release = self._patient.register_script(FORGET), self._patient.register_script(RELEASE)
         self._adopt_lists = self._patient.register_script(ADOPT)
-        self._times: tuple[int, int] = (int(ttl_seconds * 1000), RECENT_SECONDS * 1000)
-        self._served = Template(
-            f"EVALSHA {_PUSH.name} 4 {WAITING} {SUMS} $decisions $activities {self._times[0]} {self._times[1]} "
-            '"" $decision $id $activity'
-        )
 
     async def push(self, records: Sequence[Record], *, durable: bool = True) -> frozenset[str]:
         """Keep the records in one exchange, as durable as Redis is (see `warnings`); see `Buffer.push`."""
         if self._breaker.open:
             raise BufferUnavailableError(self._breaker.reason)
+        keys, arguments = [WAITING, SUMS], list[Argument]()
+        arguments += (int((self.expires_seconds or 0) * 1000), RECENT_SECONDS * 1000)
+        for kind, event_id, user_id, body in records:
+            keys.append(f"{PREFIXES[kind]}{user_id}")
+            arguments += (event_id if kind is Kind.ACTIVITY else "", body)
         try:
-            duplicates = await self._link.run_packed(_PUSH, self._packed(records))
+            duplicates = await self._link.run(_PUSH, keys, arguments)
         except (redis.RedisError, OSError, TimeoutError) as error:
             self._breaker.failed(error)
             raise BufferUnavailableError(f"redis: {type(error).__name__}: {error}") from error
         return frozenset([records[place].id for place in duplicates]) if duplicates else NONE_KNOWN
-
-    def _packed(self, records: Sequence[Record]) -> bytes:
-        """The command that pushes; what every served feed pushes, a decision and an activity, is packed sooner."""
-        if len(records) == 2 and records[0].kind is Kind.DECISION and records[1].kind is Kind.ACTIVITY:
-            (_, _, decider, decision), (_, event_id, user_id, activity) = records
-            lists = f"{DECISIONS}{decider}".encode(), f"{ACTIVITIES}{user_id}".encode()
-            return self._served.pack(*lists, decision, event_id.encode(), activity)
-        keys, arguments = [WAITING, SUMS], list[Argument](self._times)
-        for kind, event_id, user_id, body in records:
-            keys.append(f"{PREFIXES[kind]}{user_id}")
-            arguments += (event_id if kind is Kind.ACTIVITY else "", body)
-        return _PUSH.call(keys, arguments)
 
     def waiting(self) -> Waiting:
         """What waits or was taken and not acknowledged, from totals: its cost does not grow with the backlog."""

@@ -32,7 +32,7 @@ from tracking.redis_client import Breaker, RedisConfig
 from tracking.redis_link import Argument, RedisLink, Replies, Script, Template, successes
 
 READ = Template("LRANGE $session 0 -1", "ZRANGE $watched 0 -1", "ZRANGE $hidden 0 -1")
-SERVED = Template(
+REMEMBER = (
     "RPUSH $session $kept",
     f"LTRIM $session {-MOST_FEEDS} -1",
     f"EXPIRE $session {SESSION_SECONDS}",
@@ -40,6 +40,8 @@ SERVED = Template(
     f"LTRIM $recent 0 {MOST_RECENT - 1}",
     f"EXPIRE $recent {2 * SHOWN_SECONDS}",
 )
+"""The commands that remember a feed; `remembered` gives their words."""
+SERVED = Template(*REMEMBER)
 MOST = {"watched": MOST_WATCHED, "hidden": MOST_HIDDEN}
 
 # Many events are one command, because a pipeline of hundreds costs the client several times what it costs Redis.
@@ -118,7 +120,7 @@ class RedisLedger:
 
     async def read(self, user_id: int, session_id: str) -> Seen:
         """What counts for the next feed; see `Ledger`."""
-        session = f"session:{session_name(user_id, session_id)}".encode()
+        session = b"session:" + session_name(user_id, session_id).encode()
         commands = READ.pack(session, b"watched:%d" % user_id, b"hidden:%d" % user_id)
         feeds, watched, hidden = await self._answers(self._sent(commands, READ.count))
         return seen_of(feeds, watched, hidden)
@@ -127,10 +129,7 @@ class RedisLedger:
         """A feed was served; see `Ledger`."""
         if not len(feed.slate):
             return self._answers(self._sent(b"", 0))
-        session, recent = f"session:{session_name(user_id, session_id)}", self._recent(user_id)
-        parts = packed(feed)
-        entry = b"%b %b" % (feed_id.encode(), parts.names)
-        commands = SERVED.pack(session.encode(), parts.kept, recent.encode(), entry)
+        commands = SERVED.pack(*remembered(user_id, session_id, feed_id, feed, self._clock()))
         return self._answers(self._sent(commands, SERVED.count))
 
     async def acted(self, events: Sequence[Event]) -> None:
@@ -159,15 +158,13 @@ class RedisLedger:
 
     async def _latest(self, wanted: Mapping[int, Sequence[str]]) -> list[list[str | None]]:
         """The feeds that last showed these items, of the first of these viewers at least."""
-        keys = [self._recent(user_id, back) for user_id in wanted for back in (0, 1)]
+        now = self._clock()
+        keys = [_recent(user_id, now - back * SHOWN_SECONDS) for user_id in wanted for back in (0, 1)]
         arguments: list[Argument] = [BYTES_AT_ONCE, MOST_RECENT]
         for items in wanted.values():
             arguments += [len(items), *items]
         answers = await self._run(LATEST, keys, arguments)
         return [[feed and feed.decode() for feed in feeds] for feeds in answers]
-
-    def _recent(self, user_id: int, back: int = 0) -> str:
-        return f"recent_feeds:{user_id}:{int(self._clock() // SHOWN_SECONDS) - back}"
 
     async def close(self) -> None:
         """Close the connection."""
@@ -197,3 +194,16 @@ class RedisLedger:
     def _failed(self, error: Exception) -> LedgerUnavailableError:
         self._breaker.failed(error)
         return LedgerUnavailableError(f"redis: {type(error).__name__}: {error}")
+
+
+def remembered(
+    user_id: int, session_id: str, feed_id: str, feed: Feed, now: float
+) -> tuple[bytes, bytes, bytes, bytes]:
+    """The words of `REMEMBER`; `now` is in seconds since 1970."""
+    parts, session = packed(feed), b"session:" + session_name(user_id, session_id).encode()
+    return session, parts.kept, _recent(user_id, now).encode(), b"%b %b" % (feed_id.encode(), parts.names)
+
+
+def _recent(user_id: int, moment: float) -> str:
+    """The list of the day of this moment."""
+    return f"recent_feeds:{user_id}:{int(moment // SHOWN_SECONDS)}"

@@ -7,6 +7,7 @@ than the limit, Redis does not answer, the connection is dropped and all that wa
 
 import asyncio
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from hashlib import sha1
@@ -36,15 +37,10 @@ class Script:
         self.source = source
         self.name = sha1(source.encode(), usedforsecurity=False).hexdigest()
 
-    def call(self, keys: Sequence[str], arguments: Sequence[Argument]) -> bytes:
-        """The packed command that runs it."""
-        packed: bytes = _pack(("EVALSHA", self.name, len(keys), *keys, *arguments))
-        return packed
-
 
 class Template:
     """Commands whose constant words are packed once. Words that begin with `$` are given later, in the order of their
-    first places; each goes to every place of its name. `""` is the empty word.
+    first places; each goes to every place of its name.
 
     >>> Template("GET $key", "EXPIRE $key 60").pack(b"a")
     b'*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\na\\r\\n*3\\r\\n$6\\r\\nEXPIRE\\r\\n$1\\r\\na\\r\\n$2\\r\\n60\\r\\n'
@@ -55,7 +51,7 @@ class Template:
         for words in map(str.split, commands):
             packed += b"*%d\r\n" % len(words)
             for word in words:
-                packed += b"$%d\r\n%b\r\n" if word[0] == "$" else _bulk(word.strip('"').encode()).replace(b"%", b"%%")
+                packed += b"$%d\r\n%b\r\n" if word[0] == "$" else _bulk(word.encode()).replace(b"%", b"%%")
                 names += [word] if word[0] == "$" else []
         given = list(dict.fromkeys(names))
         places = [given.index(name) for name in names]
@@ -86,6 +82,7 @@ class RedisLink:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._gathered: list[tuple[bytes, Exchange]] = []
         self._connection: _Connection | None = None
+        self._ahead: float | None = None
         self._opening: asyncio.Task[None] | None = None
         self._watch: asyncio.TimerHandle | None = None
 
@@ -111,22 +108,21 @@ class RedisLink:
             self._watch = loop.call_later(self._config.timeout, self._look, loop)
         return future
 
+    def now(self) -> float:
+        """Seconds since 1970 by Redis' clock, which all machines share; by our own before the first connection."""
+        return time.time() if self._ahead is None or self._loop is None else self._loop.time() + self._ahead
+
     async def ask(self, commands: Sequence[Command]) -> Replies:
         """The replies. Raises the first that is an error."""
         return successes(await self.send(commands))
 
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """What the script returns."""
-        return await self.run_packed(script, script.call(keys, arguments))
-
-    async def run_packed(self, script: Script, packed: bytes) -> Any:
-        """What the script returns to this call of it, packed."""
-        (reply,) = await self.send_packed(packed, 1)
+        (reply,) = await self.send_packed(_pack(("EVALSHA", script.name, len(keys), *keys, *arguments)), 1)
         if isinstance(reply, redis.ResponseError):
             if not str(reply).startswith("NOSCRIPT"):
                 raise reply
-            load = _pack(("SCRIPT", "LOAD", script.source))
-            _, reply = successes(await self.send_packed(load + packed, 2))
+            (reply,) = await self.ask([("EVAL", script.source, len(keys), *keys, *arguments)])
         return reply
 
     async def close(self) -> None:
@@ -151,16 +147,15 @@ class RedisLink:
             made.send(packed, exchange)
 
     async def _greet(self, made: "_Connection", loop: asyncio.AbstractEventLoop) -> None:
-        """Give the password and the database. Raises what Redis has against them."""
+        """Give the password and the database, and set our clock. Raises what Redis has against it."""
         config = self._config
         hello: list[Command] = [("AUTH", config.password)] if config.password else []
-        hello.append(("SELECT", config.db))
+        hello += [("SELECT", config.db), ("TIME",)]
         greeting: asyncio.Future[Replies] = loop.create_future()
         made.send(b"".join([_pack(command) for command in hello]), (len(hello), greeting, loop.time()))
         try:
-            for reply in await greeting:
-                if isinstance(reply, Exception):
-                    raise reply
+            *_, (seconds, microseconds) = successes(await greeting)
+            self._ahead = int(seconds) + int(microseconds) / 1e6 - loop.time()
         except BaseException:
             made.transport.abort()
             raise

@@ -4,14 +4,16 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from engine.feed_types import NOTHING_SEEN, Feed, Seen
-from tracking.buffer import Buffer, BufferFullError, BufferUnavailableError, Kind, Record, Waiting
-from tracking.decisions import feed_json
-from tracking.events import Event, Rejection, feed_request_json, parse
+from engine.feed_types import NOTHING_SEEN, Seen
+from tracking.buffer import Buffer, BufferFullError, BufferUnavailableError, Record, Waiting
+from tracking.events import Event, Rejection, parse
 from tracking.ledger import Ledger, LedgerUnavailableError
+from tracking.recorder import ALL_KEPT, EachRecorder, Recorder, records_of
+from tracking.served import Served
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +39,12 @@ class Tracker:
     buffer : where records go: Redis where there is one, else the spool
     spool : where they go when that does not answer (may be the same object)
     ledger : the memory of sessions
+    recorder : tells buffer and ledger of a served feed; each by itself unless given
     """
 
-    def __init__(self, *, buffer: Buffer, spool: Buffer, ledger: Ledger) -> None:
+    def __init__(self, *, buffer: Buffer, spool: Buffer, ledger: Ledger, recorder: Recorder | None = None) -> None:
         self._buffer, self._spool, self._ledger = buffer, spool, ledger
+        self._recorder = recorder or EachRecorder(buffer, ledger)
         self.problems: Counter[str] = Counter()
         """How often each part did not answer, for /health and /metrics."""
 
@@ -61,28 +65,24 @@ class Tracker:
         (known, durability), _ = await asyncio.gather(pushing, self._remember(placed))
         return Accepted(len(events) - len(known), repeated + len(known), rejected, durability)
 
-    async def record(
-        self, feed: Feed, *, feed_id: str, session_id: str, user_id: int, served_at: datetime
-    ) -> list[str]:
+    async def record(self, served: Served) -> list[str]:
         """Keep what was served: the decision record, the feed request as an activity, the session. Never raises for a
         part that is away: the names of those that did not answer are returned.
         """
-        decision = feed_json(feed, feed_id=feed_id, session_id=session_id, user_id=user_id, served_at=served_at)
-        request = feed_request_json(feed_id=feed_id, user_id=user_id, session_id=session_id, served_at=served_at)
-        records = [Record(Kind.DECISION, feed_id, user_id, decision), Record(Kind.ACTIVITY, feed_id, user_id, request)]
-        remembered = self._ledger.served(user_id, session_id, feed_id, feed)
+        kept = await self._recorder.keep(served)
+        if kept is ALL_KEPT:
+            return []
         degraded = []
-        try:
-            _, durability = await self._push(records, durable=False)
-        except (BufferUnavailableError, BufferFullError):
-            durability = ""
-        finally:  # whatever stopped the push, what began is waited for
-            try:
-                await remembered
-            except LedgerUnavailableError as error:
-                self._problem(LEDGER, error)
-                degraded.append(LEDGER)
-        return degraded if durability == self._buffer.durability else [BUFFER, *degraded]
+        if kept.unrecorded is not None:
+            self._problem(BUFFER, kept.unrecorded)
+            degraded.append(BUFFER)
+            if self._spool is not self._buffer:
+                with suppress(BufferUnavailableError, BufferFullError):
+                    await self._spool.push(records_of(served), durable=False)
+        if kept.forgotten is not None:
+            self._problem(LEDGER, kept.forgotten)
+            degraded.append(LEDGER)
+        return degraded
 
     async def seen(self, user_id: int, session_id: str) -> tuple[Seen, list[str]]:
         """What the session was served and the viewer watched and hid; when the ledger is away nothing, and its name."""
@@ -120,15 +120,15 @@ class Tracker:
             return events
         return [replace(event, feed_id=event.feed_id or feeds.get(event.event_id)) for event in events]
 
-    async def _push(self, records: list[Record], *, durable: bool = True) -> tuple[frozenset[str], str]:
+    async def _push(self, records: list[Record]) -> tuple[frozenset[str], str]:
         """Push to the buffer, or where it does not answer to the spool: ids known already, and where they lie."""
         try:
-            return await self._buffer.push(records, durable=durable), self._buffer.durability
+            return await self._buffer.push(records), self._buffer.durability
         except (BufferUnavailableError, BufferFullError) as error:
             self._problem(BUFFER, error)
             if self._spool is self._buffer:
                 raise
-            return await self._spool.push(records, durable=durable), self._spool.durability
+            return await self._spool.push(records), self._spool.durability
 
     async def _remember(self, events: list[Event]) -> None:
         try:

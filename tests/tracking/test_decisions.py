@@ -8,6 +8,7 @@ import pytest
 
 from tests.tracking.worlds import NOON, feed
 from tracking.decisions import Decision, Shown, feed_json, pack_items
+from tracking.served import Served
 
 ABOUT: dict[str, Any] = {
     "feed_id": "f1",
@@ -19,15 +20,15 @@ ABOUT: dict[str, Any] = {
 
 def test_the_short_way_to_a_record_gives_the_same_bytes() -> None:
     served = feed("AU:1", "FW:flow3", "VMP:12", seed=5)
-    assert feed_json(served, **ABOUT) == Decision.of_feed(served, **ABOUT).to_json()
+    assert feed_json(Served(served, **ABOUT)) == Decision.of_feed(served, **ABOUT).to_json()
 
 
 def test_neither_way_keeps_features_that_are_no_numbers() -> None:
     served = feed("AU:1")
     served.features[0, 3] = np.nan
-    for way in (feed_json, Decision.of_feed):
+    for way in (lambda: feed_json(Served(served, **ABOUT)), lambda: Decision.of_feed(served, **ABOUT)):
         with pytest.raises(ValueError, match="finite"):
-            way(served, **ABOUT)
+            way()
 
 
 IDS, CHANCES, FLOWS, SLOTS, POOLS = (12, -2, 2**63 - 1), (0.5, 0.25, 0.0), (0, 0, 1), (1, 4, 3), (0, 1, 3)
@@ -77,4 +78,4 @@ def test_a_damaged_record_is_refused_by_the_name_of_its_part(slate: str, named: 
 
 def test_the_longest_feed_comes_back() -> None:
     served = feed(*(f"AU:{n}" for n in range(1, 97)))
-    assert Decision.of_json(feed_json(served, **ABOUT)).shown == Decision.of_feed(served, **ABOUT).shown
+    assert Decision.of_json(feed_json(Served(served, **ABOUT))).shown == Decision.of_feed(served, **ABOUT).shown

@@ -11,13 +11,15 @@ import pytest
 from engine.feed_types import NOTHING_SEEN
 from tests.support.proxy import Proxy
 from tests.support.servers import Redis
-from tests.tracking.worlds import feed
+from tests.tracking.worlds import served
 from tracking.buffer import BufferFullError
 from tracking.dead_letters import DeadLetters
 from tracking.flush import Flusher
 from tracking.redis_buffer import RedisBuffer
 from tracking.redis_client import Breaker, RedisConfig
 from tracking.redis_ledger import RedisLedger
+from tracking.redis_link import RedisLink
+from tracking.redis_recorder import RedisRecorder
 from tracking.spool import Spool
 from tracking.sqlite_sink import SqliteSink
 from tracking.tracker import BUFFER, LEDGER, Tracker
@@ -38,10 +40,12 @@ async def tracker(
 ) -> AsyncIterator[Tracker]:
     """A worker's tracker on Redis behind the proxy."""
     config, breaker = RedisConfig(host=proxy.host, port=proxy.port, timeout=0.05), Breaker(pause=pause)
+    link = RedisLink(config)
     made = Tracker(
-        buffer=RedisBuffer(config, breaker=breaker),
+        buffer=RedisBuffer(config, breaker=breaker, link=link),
         spool=Spool(folder / "spool", cap_bytes=cap_bytes),
-        ledger=RedisLedger(config, breaker=breaker),
+        ledger=RedisLedger(config, breaker=breaker, link=link),
+        recorder=RedisRecorder(link, breaker, ttl_seconds=86_400),
     )
     try:
         yield made
@@ -82,7 +86,7 @@ def test_events_go_to_the_local_disk_and_feeds_go_on(
                 proxy.cut()
             assert await durability(made) == "local"
             seen, missing = await made.seen(7, "7:1")
-            degraded = await made.record(feed("AU:1"), feed_id="f1", session_id="7:1", user_id=7, served_at=NOW)
+            degraded = await made.record(served("f1", "AU:1"))
             assert (seen, missing, degraded) == (NOTHING_SEEN, [LEDGER], [BUFFER, LEDGER])
             redis_server.thaw()
             proxy.heal()
@@ -115,7 +119,7 @@ def test_with_the_disk_at_its_cap_too_nothing_is_accepted(proxy: Proxy, tmp_path
             assert await durability(made) == "local"
             with pytest.raises(BufferFullError):
                 await made.accept([VIEW] * 5, NOW)
-            degraded = await made.record(feed("AU:1"), feed_id="f1", session_id="7:1", user_id=7, served_at=NOW)
+            degraded = await made.record(served("f1", "AU:1"))
             assert degraded == [BUFFER, LEDGER]
 
     asyncio.run(story())

@@ -182,21 +182,3 @@ def test_one_viewers_damaged_list_does_not_keep_redis_from_others(redis_server: 
 
     asyncio.run(story())
     assert raw.llen("user_activity:7") == 1
-
-
-def test_what_a_feed_pushes_is_kept_as_any_other_records_are(redis_server: Redis, raw: Any) -> None:
-    records = [Record.of_decision(decision("f1", "AU:1")), Record.of_event(event(1))]
-
-    async def story() -> list[frozenset[str]]:
-        buffer = RedisBuffer(config(redis_server))
-        raw.script_flush()
-        told = [await buffer.push(records), await buffer.push(records)]
-        await buffer.close()
-        return told
-
-    assert asyncio.run(story()) == [frozenset(), {uuid(1)}]
-    assert raw.lrange("user_activity:7", 0, -1) == [records[1].body]
-    assert raw.lrange("feed_decisions:7", 0, -1) == [records[0].body] * 2
-    assert 0 < raw.ttl("user_activity:7") <= 86_400
-    assert raw.ttl("feed_decisions:7") == -1
-    assert RedisBuffer(config(redis_server)).waiting().records == 3

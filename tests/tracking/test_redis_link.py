@@ -125,8 +125,8 @@ def test_a_server_that_is_not_redis_is_left_and_nobody_waits_for_it(said: bytes)
 
 
 def test_a_template_packs_what_its_commands_would_be() -> None:
-    template = Template("RPUSH $key $value", "LTRIM $key -5 -1", 'SET 100% $other ""')
+    template = Template("RPUSH $key $value", "LTRIM $key -5 -1", "SET 100% $other")
     key, value, other = b"a b", b"%d\r\n$3\r\n\0\xff", b""
-    commands: list[Any] = [("RPUSH", key, value), ("LTRIM", key, -5, -1), ("SET", "100%", other, "")]
+    commands: list[Any] = [("RPUSH", key, value), ("LTRIM", key, -5, -1), ("SET", "100%", other)]
     assert template.count == 3
     assert template.pack(key, value, other) == b"".join(map(hiredis.pack_command, commands))

@@ -12,7 +12,7 @@ import pytest
 
 from engine.features import scaled
 from tests.support.servers import Database, Redis
-from tests.tracking.worlds import NOON, feed, uuid
+from tests.tracking.worlds import NOON, feed, served, uuid
 from tracking.buffer import Buffer, BufferFullError
 from tracking.dead_letters import DeadLetters
 from tracking.flush import Flusher
@@ -54,7 +54,7 @@ def tell(tracker: Tracker, story: Story) -> Any:
 
 
 async def serve(tracker: Tracker, feed_id: str, *items: str) -> list[str]:
-    return await tracker.record(feed(*items), feed_id=feed_id, session_id="7:1", user_id=7, served_at=NOON)
+    return await tracker.record(served(feed_id, *items))
 
 
 def flush(buffers: list[Buffer], sink: Sink, folder: Path) -> None:

@@ -11,6 +11,7 @@ from engine.features import DIMENSIONS
 from engine.feed_types import SLATE, Drafted, Feed
 from tracking.decisions import Decision
 from tracking.events import Event
+from tracking.served import Served
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -41,6 +42,11 @@ def feed(*items: str, seed: int = 1) -> Feed:
     features = np.random.default_rng(seed).random((len(items), DIMENSIONS)).astype(np.float32)
     features[slate["is_flow"] == 1] = 0.0
     return Feed(Drafted.of(slate, features), (), short=False, seed=seed, snapshot_id="s1", policy_version="p1")
+
+
+def served(feed_id: str, *items: str, user_id: int = 7, session_id: str = "7:1") -> Served:
+    """`feed(*items)` on its way to a viewer."""
+    return Served(feed(*items), feed_id=feed_id, user_id=user_id, session_id=session_id, served_at=NOON)
 
 
 def decision(feed_id: str, *items: str, user_id: int = 7, seed: int = 1) -> Decision:
