@@ -14,8 +14,7 @@ from api.schemas import FeedBody
 from api.turns import Turns
 from engine.config import POOL_NAMES
 from engine.engine import Engine
-from engine.feed_types import Feed, FeedRequest, Relaxation
-from tracking.packed import packed
+from engine.feed_types import FeedRequest, Relaxation
 from tracking.served import Served
 from tracking.tracker import Tracker
 
@@ -62,7 +61,7 @@ class Feeds:
         served = Served(feed, feed_id=identifiers.uuid4(), user_id=user_id, session_id=session_id, served_at=at)
         unrecorded = await self.tracker.record(served)
         degraded = list(dict.fromkeys([*missing, *unrecorded])) if missing or unrecorded else []
-        count(feed, degraded)
+        count(served, degraded)
         return write(engine, served, degraded)
 
 
@@ -77,7 +76,7 @@ def write(engine: Engine, served: Served, degraded: list[str]) -> bytes:
     feed = served.feed
     usual = not (feed.relaxed or feed.short or degraded)
     tail = USUAL_TAIL if usual else tail_of(feed.relaxed, feed.short, degraded)
-    return b'%b,"mix_ids":%b,"items":%b%b' % (served.head, packed(feed).names, engine.render(feed), tail)
+    return b'%b,"mix_ids":%b,"items":%b%b' % (served.head, served.packed.names, engine.render(feed), tail)
 
 
 def tail_of(relaxed: Sequence[Relaxation], short: bool, degraded: list[str]) -> bytes:
@@ -89,10 +88,11 @@ def tail_of(relaxed: Sequence[Relaxation], short: bool, degraded: list[str]) -> 
 USUAL_TAIL = tail_of((), False, [])
 
 
-def count(feed: Feed, degraded: list[str]) -> None:
+def count(served: Served, degraded: list[str]) -> None:
     """Into the metrics."""
+    feed = served.feed
     tally = metrics.tally
-    tally.count_each(metrics.feed_items, POOL_NAMES, packed(feed).pools)
+    tally.count_each(metrics.feed_items, POOL_NAMES, served.packed.pools)
     for entry in feed.relaxed:
         tally.count(metrics.relaxations, entry.rule)
     if feed.short:

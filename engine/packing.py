@@ -16,35 +16,39 @@ class Packed(NamedTuple):
 
     kept: bytes  # some columns
     pools: bytes  # which pool filled each position, a byte each: its place in `engine.config.POOL_NAMES`
-    recorded: bytes  # some columns as base64
-    features: bytes  # float32 row by row, as base64
+    record: bytes  # a JSON object: a head, and some columns (`slate`) and the float32 features (`features`) as base64
     names: bytes  # a JSON array of `"video:12"`, `"flow:3"`
 
 
 class Packing:
-    """Packs feeds; `kept` and `recorded` name members of a slate (`engine.feed_types.SLATE`)."""
+    """Packs feeds; `kept` and `recorded` name members of a slate (`engine.feed_types.SLATE`), each once at most."""
 
     def __init__(self, *, kept: Sequence[str], recorded: Sequence[str]) -> None:
         self._kept, self._kept_places, kept_and_pool = _columns([*kept, "pool"])
         self._kept_size = kept_and_pool - 1
         self._recorded, self._recorded_places, self._recorded_size = _columns(recorded)
 
-    def pack(self, feed: Feed) -> Packed:
-        """The parts. Raises ValueError when a feature is not finite."""
+    def pack(self, feed: Feed, head: bytes) -> Packed:
+        """The parts; `head` is a JSON object less its closing bracket. Raises ValueError when a feature is not finite."""
         block, count = feed.drafted
         kept = self._kept_size * count
         pools = kept + count
-        recorded = pools + (self._recorded_size * count + 2) // 3 * 4
-        features = recorded + (4 * DIMENSIONS * count + 2) // 3 * 4
-        room = _unset(_BYTES, features + lib.TF_NAME_ROOM * count + 2)
-        spare = _unset(_BYTES, self._recorded_size * count)
-        end = lib.tf_pack(block, count, self._kept, self._recorded, spare, room)
+        base64 = _base64(self._recorded_size * count) + _base64(4 * DIMENSIONS * count)
+        record = pools + len(head) + _AROUND + base64
+        room = _unset(_BYTES, record + lib.TF_NAME_ROOM * count + 2)
+        end = lib.tf_pack(block, count, self._kept, self._recorded, head, len(head), room)
         if end < 0:
             raise ValueError("features: not finite")
         parts = ffi.buffer(room, end)
-        return Packed(
-            parts[:kept], parts[kept:pools], parts[pools:recorded], parts[recorded:features], parts[features:]
-        )
+        return Packed(parts[:kept], parts[kept:pools], parts[pools:record], parts[record:])
+
+
+_AROUND = len(',"slate":"","features":""}')
+
+
+def _base64(size: int) -> int:
+    """The length of so many bytes as base64."""
+    return (size + 2) // 3 * 4
 
 
 def _columns(names: Sequence[str]) -> tuple[Any, Any, int]:

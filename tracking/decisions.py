@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from engine.config import POOL_NAMES
 from engine.features import DIMENSIONS
 from engine.feed_types import KINDS, Feed
-from tracking.packed import RECORDED, packed
-from tracking.served import Served
+from tracking.served import RECORDED
 from tracking.times import milliseconds, of_iso, to_iso
 
 
@@ -99,12 +98,6 @@ class Decision:
             shown=_waiting(values),
             features=unpack_features(values["features"]),
         )
-
-
-def feed_json(served: Served) -> bytes:
-    """What `Decision.of_feed(...).to_json()` gives, for the path of a request: without the objects between."""
-    parts = packed(served.feed)
-    return b'%b,"slate":"%b","features":"%b"}' % (served.head, parts.recorded, parts.features)
 
 
 def _waiting(values: dict[str, Any]) -> tuple[Shown, ...]:

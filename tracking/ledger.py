@@ -11,9 +11,9 @@ from functools import cache
 from struct import unpack
 from typing import Protocol
 
-from engine.feed_types import NOTHING_SEEN, Feed, Seen
+from engine.feed_types import NOTHING_SEEN, Seen
 from tracking.events import Event
-from tracking.packed import packed
+from tracking.served import Served
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Ledger(Protocol):
         """What counts for the next feed, in one exchange."""
         ...
 
-    def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> Awaitable[object]:
+    def served(self, served: Served) -> Awaitable[object]:
         """A feed was served. Begins at once; what is returned ends when it is kept, or raises, and must be awaited."""
         ...
 
@@ -65,13 +65,10 @@ def session_name(user_id: int, session_id: str) -> str:
     return session_id if session_id.startswith(f"{user_id}:") else f"{user_id}:{session_id}"
 
 
-def pack_feed(feed: Feed) -> bytes:
-    """What a session keeps of a feed: ids, creators' ids (8 bytes little-endian each), and a byte each, 1 for flows."""
-    return packed(feed).kept
-
-
 def unpack_feed(kept: bytes) -> tuple[tuple[int, ...], tuple[int, ...], bytes]:
-    """The ids, the creators' ids, and which are flows, of what `pack_feed` wrote. Raises ValueError on other bytes."""
+    """What a session keeps of a feed (`tracking.served.KEPT`): the ids and the creators' ids (8 bytes little-endian
+    each), and which are flows (a byte each, 1 for flows). Raises ValueError on other bytes.
+    """
     count, rest = divmod(len(kept), 17)
     is_flow = kept[16 * count :]
     if rest or is_flow.strip(b"\0\1"):

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from engine.feed_types import KINDS, Feed, Seen
+from engine.feed_types import KINDS, Seen
 from tracking.events import Event
 from tracking.ledger import (
     MARK_SECONDS,
@@ -25,11 +25,11 @@ from tracking.ledger import (
     SESSION_SECONDS,
     SHOWN_SECONDS,
     LedgerUnavailableError,
-    pack_feed,
     seen_of,
     session_name,
     unpack_feed,
 )
+from tracking.served import Served
 
 logger = logging.getLogger(__name__)
 
@@ -79,9 +79,10 @@ class LocalLedger:
 
         return await self._run(work)
 
-    def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> Awaitable[None]:
+    def served(self, served: Served) -> Awaitable[None]:
         """A feed was served; see `Ledger`."""
-        row = (user_id, session_name(user_id, session_id), feed_id, pack_feed(feed), self._clock())
+        user_id, kept = served.user_id, served.packed.kept
+        row = (user_id, session_name(user_id, served.session_id), served.feed_id, kept, self._clock())
 
         def work(file: sqlite3.Connection) -> None:
             file.execute(SERVE, row)

@@ -6,7 +6,6 @@ One Protocol, two implementations: `EachRecorder` on any buffer and ledger, `red
 from typing import NamedTuple, Protocol
 
 from tracking.buffer import Buffer, BufferFullError, BufferUnavailableError, Kind, Record
-from tracking.decisions import feed_json
 from tracking.events import feed_request_json
 from tracking.ledger import Ledger, LedgerUnavailableError
 from tracking.served import Served
@@ -26,9 +25,7 @@ class Recorder(Protocol):
     """Keeps what was served."""
 
     async def keep(self, served: Served) -> Kept:
-        """Record and remember the feed, each as far as its place answers. Raises ValueError for features that are not
-        finite: then nothing was kept.
-        """
+        """Record and remember the feed, each as far as its place answers."""
         ...
 
 
@@ -41,7 +38,7 @@ class EachRecorder:
     async def keep(self, served: Served) -> Kept:
         """See `Recorder`."""
         records = records_of(served)
-        remembered = self._ledger.served(served.user_id, served.session_id, served.feed_id, served.feed)
+        remembered = self._ledger.served(served)
         unrecorded: BufferUnavailableError | BufferFullError | None = None
         forgotten: LedgerUnavailableError | None = None
         try:
@@ -57,7 +54,7 @@ class EachRecorder:
 
 
 def records_of(served: Served) -> list[Record]:
-    """The feed's decision, and the activity that it is. Raises ValueError for features that are not finite."""
+    """The feed's decision, and the activity that it is."""
     user_id, feed_id = served.user_id, served.feed_id
-    decision = Record(Kind.DECISION, feed_id, user_id, feed_json(served))
+    decision = Record(Kind.DECISION, feed_id, user_id, served.packed.record)
     return [decision, Record(Kind.ACTIVITY, feed_id, user_id, feed_request_json(served))]

@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from engine.feed_types import Feed, Seen
+from engine.feed_types import Seen
 from tracking.events import Event
 from tracking.ledger import (
     MARK_SECONDS,
@@ -27,9 +27,9 @@ from tracking.ledger import (
     seen_of,
     session_name,
 )
-from tracking.packed import packed
 from tracking.redis_client import Breaker, RedisConfig
 from tracking.redis_link import Argument, RedisLink, Replies, Script, Template, successes
+from tracking.served import Served
 
 READ = Template("LRANGE $session 0 -1", "ZRANGE $watched 0 -1", "ZRANGE $hidden 0 -1")
 REMEMBER = (
@@ -125,12 +125,11 @@ class RedisLedger:
         feeds, watched, hidden = await self._answers(self._sent(commands, READ.count))
         return seen_of(feeds, watched, hidden)
 
-    def served(self, user_id: int, session_id: str, feed_id: str, feed: Feed) -> Awaitable[object]:
+    def served(self, served: Served) -> Awaitable[object]:
         """A feed was served; see `Ledger`."""
-        if not len(feed.slate):
+        if not served.feed.drafted.size:
             return self._answers(self._sent(b"", 0))
-        commands = SERVED.pack(*remembered(user_id, session_id, feed_id, feed, self._clock()))
-        return self._answers(self._sent(commands, SERVED.count))
+        return self._answers(self._sent(SERVED.pack(*remembered(served, self._clock())), SERVED.count))
 
     async def acted(self, events: Sequence[Event]) -> None:
         """Viewers watched and hid; see `Ledger`."""
@@ -196,12 +195,11 @@ class RedisLedger:
         return LedgerUnavailableError(f"redis: {type(error).__name__}: {error}")
 
 
-def remembered(
-    user_id: int, session_id: str, feed_id: str, feed: Feed, now: float
-) -> tuple[bytes, bytes, bytes, bytes]:
+def remembered(served: Served, now: float) -> tuple[bytes, ...]:
     """The words of `REMEMBER`; `now` is in seconds since 1970."""
-    parts, session = packed(feed), b"session:" + session_name(user_id, session_id).encode()
-    return session, parts.kept, _recent(user_id, now).encode(), b"%b %b" % (feed_id.encode(), parts.names)
+    session = b"session:" + session_name(served.user_id, served.session_id).encode()
+    entry = b"%b %b" % (served.feed_id.encode(), served.packed.names)
+    return session, served.packed.kept, _recent(served.user_id, now).encode(), entry
 
 
 def _recent(user_id: int, moment: float) -> str:

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 import redis
 
 from tracking.buffer import BufferUnavailableError
-from tracking.decisions import feed_json
 from tracking.events import feed_request_json
 from tracking.ledger import LedgerUnavailableError
 from tracking.recorder import ALL_KEPT, Kept
@@ -74,13 +73,13 @@ class RedisRecorder:
     def _commands(self, served: Served) -> tuple[bytes, int]:
         """The commands, and how many they are."""
         user_id, now = served.user_id, self._link.now()
-        decision, activity = feed_json(served), feed_request_json(served)
+        decision, activity = served.packed.record, feed_request_json(served)
         lists = b"%b%d" % (_DECISIONS, user_id), b"%b%d" % (_ACTIVITIES, user_id)
         record = lists[0], decision, lists[1], activity, b"%.6f" % now, b"%d" % (len(decision) + len(activity))
         if not served.feed.drafted.size:
             return self._record.pack(*record), self._record.count
         template = self._record_and_remember
-        words = remembered(user_id, served.session_id, served.feed_id, served.feed, now)
+        words = remembered(served, now)
         return template.pack(*record, *words), template.count
 
     def _nothing(self, why: str) -> Kept:

@@ -302,8 +302,9 @@ typedef struct {
     const tf_column *column;
 } tf_columns;
 
-/* Write what is kept of an answer of tf_draft: columns as they lie in memory, other columns as base64, the features as
-   base64, and `["video:12","flow:3"]`, at most TF_NAME_ROOM bytes an item and two more. Returns the length, or -1 where a
-   feature is not finite. spare has room for the recorded columns. Ids are not negative. */
-int64_t tf_pack(const uint8_t *answer, int32_t count, const tf_columns *kept, const tf_columns *recorded, uint8_t *spare,
-                uint8_t *out);
+/* Write what is kept of an answer of tf_draft: columns as they lie in memory; a JSON object that begins with `head` and ends
+   with other columns ("slate") and the features as base64; and `["video:12","flow:3"]`, at most TF_NAME_ROOM bytes an item
+   and two more. Returns the length, or -1 where a feature is not finite. Ids are not negative, items at most
+   TF_MOST_ITEMS. */
+int64_t tf_pack(const uint8_t *answer, int32_t count, const tf_columns *kept, const tf_columns *recorded,
+                const uint8_t *head, int64_t head_bytes, uint8_t *out);

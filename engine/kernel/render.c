@@ -118,14 +118,16 @@ static int all_finite(const float *number, int64_t count) {
     return !endless;
 }
 
-int64_t tf_pack(const uint8_t *answer, int32_t count, const tf_columns *kept, const tf_columns *recorded, uint8_t *spare,
-                uint8_t *out) {
+int64_t tf_pack(const uint8_t *answer, int32_t count, const tf_columns *kept, const tf_columns *recorded,
+                const uint8_t *head, int64_t head_bytes, uint8_t *out) {
     const tf_item *item = (const tf_item *)answer;
     const float *features = features_of(answer, count);
     const int64_t numbers = (int64_t)count * TF_FEATURES;
+    uint8_t columns[TF_MOST_ITEMS * sizeof(tf_item)];
     if (!all_finite(features, numbers)) return -1;
     uint8_t *end = put_columns(out, item, count, kept);
-    end = base64(end, spare, put_columns(spare, item, count, recorded) - spare);
-    end = base64(end, (const uint8_t *)features, 4 * numbers);
-    return (uint8_t *)names((char *)end, item, count) - out;
+    end = (uint8_t *)TEXT(copied((char *)end, head, head_bytes), ",\"slate\":\"");
+    end = base64(end, columns, put_columns(columns, item, count, recorded) - columns);
+    end = base64((uint8_t *)TEXT((char *)end, "\",\"features\":\""), (const uint8_t *)features, 4 * numbers);
+    return (uint8_t *)names(TEXT((char *)end, "\"}"), item, count) - out;
 }

@@ -12,7 +12,7 @@ from engine.feed_types import KINDS, SLATE, Drafted, Feed
 from engine.packing import Packing
 
 KEPT, RECORDED = ("creator_id", "row", "is_flow"), ("slot", "propensity", "pool", "id")
-PACKING = Packing(kept=KEPT, recorded=RECORDED)
+PACKING, HEAD = Packing(kept=KEPT, recorded=RECORDED), b'{"feed_id":"\xc3\xa9"'
 
 
 def feed(count: int, seed: int) -> Feed:
@@ -33,11 +33,11 @@ def columns(made: Feed, names: tuple[str, ...]) -> bytes:
 @given(st.integers(0, 96), st.integers(0, 2**32))
 def test_a_feed_is_packed_as_numpy_and_base64_would(count: int, seed: int) -> None:
     made = feed(count, seed)
-    packed = PACKING.pack(made)
+    packed = PACKING.pack(made, HEAD)
     assert packed.kept == columns(made, KEPT)
     assert packed.pools == columns(made, ("pool",))
-    assert packed.recorded == b64encode(columns(made, RECORDED))
-    assert packed.features == b64encode(made.features.tobytes())
+    slate, features = b64encode(columns(made, RECORDED)), b64encode(made.features.tobytes())
+    assert packed.record == HEAD + b',"slate":"%b","features":"%b"}' % (slate, features)
     named = [f'"{KINDS[item["is_flow"]]}:{item["id"]}"' for item in made.slate]
     assert packed.names == f"[{','.join(named)}]".encode()
 
@@ -48,6 +48,6 @@ def test_a_feature_that_is_no_finite_number_is_refused_wherever_it_is(value: flo
     made = feed(24, 1)
     made.features.flat[place] = value
     with pytest.raises(ValueError, match="finite"):
-        PACKING.pack(made)
+        PACKING.pack(made, HEAD)
     made.features.flat[place] = np.finfo(np.float32).max
-    assert PACKING.pack(made)
+    assert PACKING.pack(made, HEAD)

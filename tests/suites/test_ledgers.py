@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.feed_types import NOTHING_SEEN
-from tests.tracking.worlds import event, feed, uuid
+from tests.tracking.worlds import event, served, uuid
 from tracking.ledger import MOST_WATCHED, Ledger
 from tracking.local_ledger import LocalLedger
 from tracking.redis_client import RedisConfig
@@ -46,8 +46,8 @@ def test_a_new_session_has_seen_nothing(tell: Tell) -> None:
 
 
 def test_a_session_knows_what_it_was_served_in_order_whichever_process_asks(tell: Tell) -> None:
-    tell(lambda ledger: ledger.served(7, "7:1", "f1", feed("AU:5", "FW:flow3")))
-    tell(lambda ledger: ledger.served(7, "7:1", "f2", feed("NU:4")))
+    tell(lambda ledger: ledger.served(served("f1", "AU:5", "FW:flow3")))
+    tell(lambda ledger: ledger.served(served("f2", "NU:4")))
     seen = tell(lambda ledger: ledger.read(7, "7:1"))
     assert seen.served_videos == (5, 4)
     assert seen.served_flows == (3,)
@@ -55,7 +55,7 @@ def test_a_session_knows_what_it_was_served_in_order_whichever_process_asks(tell
 
 
 def test_served_items_belong_to_the_session_and_to_its_viewer(tell: Tell) -> None:
-    tell(lambda ledger: ledger.served(7, "7:1", "f1", feed("AU:5")))
+    tell(lambda ledger: ledger.served(served("f1", "AU:5")))
     assert tell(lambda ledger: ledger.read(7, "7:2")) == NOTHING_SEEN
     assert tell(lambda ledger: ledger.read(8, "7:1")) == NOTHING_SEEN
 
@@ -74,21 +74,21 @@ def test_watched_and_hidden_items_follow_the_viewer_into_every_session(tell: Tel
 
 
 def test_only_the_last_creators_are_kept(tell: Tell) -> None:
-    tell(lambda ledger: ledger.served(7, "7:1", "f1", feed(*(f"AU:{n}" for n in range(1, 121)))))
+    tell(lambda ledger: ledger.served(served("f1", *(f"AU:{n}" for n in range(1, 121)))))
     seen = tell(lambda ledger: ledger.read(7, "7:1"))
     assert seen.last_creators == tuple(range(126, 221))
     assert len(seen.served_videos) == 120
 
 
 def test_the_latest_feed_that_showed_an_item_is_known(tell: Tell) -> None:
-    tell(lambda ledger: ledger.served(7, "7:1", "f1", feed("AU:1", "FW:flow3")))
-    tell(lambda ledger: ledger.served(7, "7:2", "f2", feed("NU:1", "NU:2")))
+    tell(lambda ledger: ledger.served(served("f1", "AU:1", "FW:flow3")))
+    tell(lambda ledger: ledger.served(served("f2", "NU:1", "NU:2", session_id="7:2")))
     asked = [event(1), event(2, flow_id=3), event(3, video_id=2), event(4, video_id=77), event(5, user_id=8)]
     assert tell(lambda ledger: ledger.latest_feeds(asked)) == {uuid(1): "f2", uuid(2): "f1", uuid(3): "f2"}
 
 
 def test_an_empty_feed_is_no_trouble(tell: Tell) -> None:
-    tell(lambda ledger: ledger.served(7, "7:1", "f1", feed()))
+    tell(lambda ledger: ledger.served(served("f1")))
     assert tell(lambda ledger: ledger.read(7, "7:1")) == NOTHING_SEEN
 
 
@@ -109,7 +109,7 @@ def test_views_likes_and_ratings_mean_watched_of_videos_and_of_flows(tell: Tell)
 def test_a_session_of_hundreds_of_short_pages_forgets_none_of_them(tell: Tell) -> None:
     async def scroll(ledger: Ledger) -> Any:
         for page in range(150):
-            await ledger.served(7, "7:1", f"f{page}", feed(f"AU:{page + 1}"))
+            await ledger.served(served(f"f{page}", f"AU:{page + 1}"))
         return await ledger.read(7, "7:1")
 
     assert tell(scroll).served_videos == tuple(range(1, 151))

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
 import redis as redis_py
 
@@ -105,18 +104,6 @@ def test_an_empty_feed_is_recorded_and_leaves_the_session_as_it_was(tell: Tell) 
 
     seen, waiting = tell(story)
     assert (seen.served_videos, waiting.records, waiting.activities) == ((), 2, 1)
-
-
-def test_of_a_feed_with_a_feature_that_is_no_number_nothing_is_kept(tell: Tell) -> None:
-    async def story(bench: Bench) -> Any:
-        broken = served("f1", "AU:5")
-        broken.feed.features[0, 3] = np.nan
-        with pytest.raises(ValueError, match="finite"):
-            await bench.recorder.keep(broken)
-        return await bench.ledger.read(7, "7:1"), await asyncio.to_thread(bench.buffer.waiting)
-
-    seen, waiting = tell(story)
-    assert (seen.served_videos, waiting.records) == ((), 0)
 
 
 @pytest.fixture(params=[False, True], ids=["each", "together"])

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from tests.tracking.worlds import NOON, feed
-from tracking.decisions import Decision, Shown, feed_json, pack_items
+from tracking.decisions import Decision, Shown, pack_items
 from tracking.served import Served
 
 ABOUT: dict[str, Any] = {
@@ -20,13 +20,13 @@ ABOUT: dict[str, Any] = {
 
 def test_the_short_way_to_a_record_gives_the_same_bytes() -> None:
     served = feed("AU:1", "FW:flow3", "VMP:12", seed=5)
-    assert feed_json(Served(served, **ABOUT)) == Decision.of_feed(served, **ABOUT).to_json()
+    assert Served(served, **ABOUT).packed.record == Decision.of_feed(served, **ABOUT).to_json()
 
 
 def test_neither_way_keeps_features_that_are_no_numbers() -> None:
     served = feed("AU:1")
     served.features[0, 3] = np.nan
-    for way in (lambda: feed_json(Served(served, **ABOUT)), lambda: Decision.of_feed(served, **ABOUT)):
+    for way in (lambda: Served(served, **ABOUT), lambda: Decision.of_feed(served, **ABOUT)):
         with pytest.raises(ValueError, match="finite"):
             way()
 
@@ -78,4 +78,4 @@ def test_a_damaged_record_is_refused_by_the_name_of_its_part(slate: str, named: 
 
 def test_the_longest_feed_comes_back() -> None:
     served = feed(*(f"AU:{n}" for n in range(1, 97)))
-    assert Decision.of_json(feed_json(Served(served, **ABOUT))).shown == Decision.of_feed(served, **ABOUT).shown
+    assert Decision.of_json(Served(served, **ABOUT).packed.record).shown == Decision.of_feed(served, **ABOUT).shown

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from engine.feed_types import Seen
-from tests.tracking.worlds import event, feed
+from tests.tracking.worlds import event, served
 from tracking.ledger import LedgerUnavailableError
 from tracking.local_ledger import LocalLedger
 
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from tests.tracking.worlds import event
+from tests.tracking.worlds import event, served
 from tracking.local_ledger import LocalLedger
 
 async def write(first):
@@ -33,14 +33,14 @@ asyncio.run(write(int(sys.argv[2])))
 def test_a_busy_file_costs_a_write_not_the_feed_and_reading_goes_on(tmp_path: Path) -> None:
     async def story() -> tuple[Seen, Seen]:
         ledger = LocalLedger(tmp_path / "sessions.sqlite")
-        await ledger.served(7, "7:1", "f1", feed("AU:5"))
+        await ledger.served(served("f1", "AU:5"))
         with closing(sqlite3.connect(tmp_path / "sessions.sqlite", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(LedgerUnavailableError, match="locked"):
-                await ledger.served(7, "7:1", "f2", feed("AU:6"))
+                await ledger.served(served("f2", "AU:6"))
             during = await ledger.read(7, "7:1")
             other.execute("ROLLBACK")
-        await ledger.served(7, "7:1", "f3", feed("AU:7"))
+        await ledger.served(served("f3", "AU:7"))
         after = await ledger.read(7, "7:1")
         await ledger.close()
         return during, after

@@ -10,7 +10,7 @@ import redis
 
 from engine.feed_types import Seen
 from tests.support.servers import Redis
-from tests.tracking.worlds import event, feed, uuid
+from tests.tracking.worlds import event, served, uuid
 from tracking.ledger import MOST_RECENT, LedgerUnavailableError
 from tracking.redis_client import RedisConfig
 from tracking.redis_ledger import BYTES_AT_ONCE, VIEWERS_AT_ONCE, RedisLedger
@@ -43,7 +43,7 @@ def test_what_a_session_cannot_read_is_passed_over_and_the_rest_counts(
     raw.zadd("hidden:7", {"video:x": 1, "video:\xff": 2, b"\xff\xfe": 3, "video:9": 4})
 
     async def story(ledger: RedisLedger) -> Seen:
-        await ledger.served(7, "7:1", "f1", feed("AU:6", "FW:flow3"))
+        await ledger.served(served("f1", "AU:6", "FW:flow3"))
         return await ledger.read(7, "7:1")
 
     seen = tell(redis_server, story)
@@ -60,7 +60,7 @@ def test_one_viewers_damaged_key_costs_that_viewer_alone(redis_server: Redis, ra
     async def story(ledger: RedisLedger) -> Any:
         with pytest.raises(LedgerUnavailableError, match="WRONGTYPE"):
             await ledger.read(7, "7:1")
-        await ledger.served(8, "8:1", "f1", feed("AU:6"))
+        await ledger.served(served("f1", "AU:6", user_id=8, session_id="8:1"))
         acts = [event(user, user_id=user, video_id=6) for user in (7, 8, 9)]
         return await ledger.read(8, "8:1"), await ledger.latest_feeds(acts)
 
@@ -71,7 +71,7 @@ def test_one_viewers_damaged_key_costs_that_viewer_alone(redis_server: Redis, ra
 def test_the_latest_hundred_feeds_of_today_and_yesterday_are_searched(redis_server: Redis) -> None:
     async def serve(ledger: RedisLedger, numbers: Sequence[int]) -> None:
         for number in numbers:
-            await ledger.served(7, "7:1", f"f{number}", feed(f"AU:{number}", "AU:5000"))
+            await ledger.served(served(f"f{number}", f"AU:{number}", "AU:5000"))
 
     async def ask(ledger: RedisLedger) -> Any:
         return await ledger.latest_feeds([event(n, video_id=n) for n in (1, 20, 21, 80, 81, 120, 121, 5000)])
