@@ -59,9 +59,10 @@ class Seen:
         """
         joined, sizes = b"".join(pages), array("i", map(len, pages)).tobytes()
         seen: Seen = cls.__new__(cls)
-        seen.most = len(joined) // 17 + len(watched) + len(hidden)
-        seen.c_seen = _unset(_SEEN, 1 + (8 * (seen.most + CREATORS) + _HEAD - 1) // _HEAD)
         marks = b"\n".join(watched), b"\n".join(hidden)
+        # by bytes: a damaged mark may hold lines of its own, and none with an id is shorter than `flow:1` and its end
+        seen.most = len(joined) // 17 + (len(marks[0]) + 1) // 7 + (len(marks[1]) + 1) // 7
+        seen.c_seen = _unset(_SEEN, 1 + (8 * (seen.most + CREATORS) + _HEAD - 1) // _HEAD)
         lib.tf_read(
             seen.c_seen, joined, ffi.from_buffer("int32_t[]", sizes), len(pages), CREATORS,
             marks[0], len(marks[0]), marks[1], len(marks[1]),

@@ -175,7 +175,7 @@ typedef struct {
 } tf_pool;
 
 /* What a request brings: ids by section, each for videos and for flows; and the creators of the session's last items. */
-enum { TF_EXCLUDED, TF_SERVED, TF_WATCHED, TF_HIDDEN, TF_SECTIONS, TF_MARK_BYTES = 24 };
+enum { TF_EXCLUDED, TF_SERVED, TF_WATCHED, TF_HIDDEN, TF_SECTIONS };
 
 /* Ids, ascending or not, known or not. */
 typedef struct {
@@ -191,7 +191,7 @@ typedef struct {
 } tf_seen;
 
 /* Read a session's pages (each: ids, creators' ids, and a byte an item that is 1 for flows) and a viewer's marks
-   ("video:12", a line each) into `seen` and the room behind it: a number an item and a mark, and `creators` more. */
+   ("video:12", a line each) into `seen` and the room behind it: a number an item and a line, and `creators` more. */
 void tf_read(tf_seen *seen, const uint8_t *page, const int32_t *bytes, int32_t pages, int32_t creators,
              const char *watched, int64_t watched_bytes, const char *hidden, int64_t hidden_bytes);
 

@@ -71,6 +71,12 @@ def test_a_mark_that_makes_no_sense_is_passed_over_and_counted(damaged: bytes) -
     assert seen.unread == 2
 
 
+def test_a_mark_of_many_lines_is_read_within_the_room_that_there_is() -> None:
+    lines = b"\n".join([b"flow:1"] * 100_000)
+    seen = Seen.read([], [lines, b"video:7"], [lines])
+    assert seen.most >= len(seen.watched_flows) + len(seen.watched_videos) + len(seen.hidden_flows) == 200_001
+
+
 def test_whoever_saw_nothing_is_told_so() -> None:
     assert Seen.read([], [], []) == NOTHING_SEEN == Seen()
     assert Seen(hidden_videos=(1,)) != NOTHING_SEEN
