@@ -29,7 +29,7 @@ class Packing:
         self._recorded, self._recorded_places, self._recorded_size = _columns(recorded)
 
     def pack(self, feed: Feed, head: bytes) -> Packed:
-        """The parts; `head` is a JSON object less its closing bracket. Raises ValueError when a feature is not finite."""
+        """The parts; `head` is a JSON object that is not closed yet. Raises ValueError when a feature is not finite."""
         block, count = feed.drafted
         kept = self._kept_size * count
         pools = kept + count
