@@ -34,13 +34,14 @@ return duplicates
 
 # KEYS: waiting, draining. ARGV: how many lists, a token for new names, the shift of a free list's score, only lists
 # that began to wait before this (seconds since 1970).
-# Renames lists and takes their expiry away; each keeps when it began to wait in its name and its score.
+# Renames lists and takes their expiry away; each keeps when it began to wait in its name and its score. What is no list
+# is passed over: one of them would stop every flush if it were taken.
 HOLD = """
 redis.call('ZREM', KEYS[2], '')
 local held = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[4], 'WITHSCORES', 'LIMIT', 0, ARGV[1])
 for i = 1, #held, 2 do
   local key, begun = held[i], tonumber(held[i + 1])
-  if redis.call('EXISTS', key) == 1 then
+  if redis.call('TYPE', key).ok == 'list' then
     local drained = 'drained:' .. key .. ':' .. string.format('%.6f', begun) .. ':' .. ARGV[2]
     redis.call('RENAME', key, drained)
     redis.call('PERSIST', drained)
@@ -91,8 +92,7 @@ return 0
 """
 
 # KEYS: waiting, totals. ARGV: since when, `activities` or `decisions`, then names of lists. Puts lists that no index
-# names (other programs may push too) on the waiting list. Returns those that are no lists: one of them would stop every
-# flush if it waited.
+# names (other programs may push too) on the waiting list. Returns those that are no lists.
 ADOPT = """
 redis.call('ZREM', KEYS[1], '')
 local others = {}

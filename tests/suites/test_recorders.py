@@ -170,6 +170,24 @@ def test_a_damaged_list_of_one_viewer_is_told_and_no_reason_to_leave_redis_alone
     assert (kept.forgotten, is_open, others) == (None, False, ALL_KEPT)
 
 
+@pytest.mark.parametrize("key", ["user_activity:7", "feed_decisions:7"])
+def test_a_damaged_list_of_one_viewer_keeps_nobody_elses_records_from_being_taken(
+    redis_bench: Callable[[], Bench], raw: redis_py.Redis, key: str
+) -> None:
+    raw.set(key, "no list")
+
+    async def story(bench: Bench) -> Any:
+        await bench.recorder.keep(served("f1", "AU:5"))
+        await bench.recorder.keep(served("f2", "AU:5", user_id=8, session_id="8:1"))
+        batch = await asyncio.to_thread(bench.buffer.take, 10)
+        await asyncio.to_thread(bench.buffer.acknowledge, batch)
+        return batch, await asyncio.to_thread(bench.buffer.take, 10), await asyncio.to_thread(bench.buffer.waiting)
+
+    batch, rest, waiting = run(redis_bench, story)
+    kept = [Decision.of_json(body).feed_id for body in batch.decisions]
+    assert ("f2" in kept, rest, waiting.records, raw.get(key)) == (True, None, 0, b"no list")
+
+
 def test_a_damaged_session_costs_the_memory_and_not_the_record(
     redis_bench: Callable[[], Bench], raw: redis_py.Redis
 ) -> None:
