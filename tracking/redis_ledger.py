@@ -5,7 +5,6 @@ Keys: `session:{user_id}:{timestamp}` (list of packed feeds, an hour after the l
 gone after two days).
 """
 
-import time
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -114,9 +113,10 @@ class RedisLedger:
         *,
         breaker: Breaker | None = None,
         link: RedisLink | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        self._link, self._breaker, self._clock = link or RedisLink(config), breaker or Breaker(), clock
+        self._link, self._breaker = link or RedisLink(config), breaker or Breaker()
+        self._clock = clock or self._link.now  # the days of `recent_feeds` are the same for all machines
 
     async def read(self, user_id: int, session_id: str) -> Seen:
         """What counts for the next feed; see `Ledger`."""

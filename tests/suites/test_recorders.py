@@ -9,7 +9,7 @@ import pytest
 import redis as redis_py
 
 from tests.support.servers import Redis
-from tests.tracking.worlds import served
+from tests.tracking.worlds import event, served
 from tracking.buffer import Buffer, BufferUnavailableError
 from tracking.decisions import Decision
 from tracking.events import Event
@@ -152,6 +152,17 @@ def test_records_wait_since_now_by_redis_own_clock(
     scores = [score for _, score in raw.zrange("activity_waiting", 0, -1, withscores=True)]
     assert len(scores) == 2
     assert all(seconds - 60 < score <= seconds + 2 for score in scores)
+
+
+def test_a_feed_is_found_by_what_it_showed_however_far_redis_clock_is_from_a_machines(
+    redis_bench: Callable[[], Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(bench: Bench) -> Any:
+        await bench.recorder.keep(served("f1", "AU:5"))
+        return list((await bench.ledger.latest_feeds([event(1, video_id=5)])).values())
+
+    monkeypatch.setattr(RedisLink, "now", lambda _: 1e9)
+    assert run(redis_bench, story) == ["f1"]
 
 
 @pytest.mark.parametrize("key", ["user_activity:7", "feed_decisions:7"])

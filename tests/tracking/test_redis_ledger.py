@@ -26,7 +26,7 @@ def raw(redis_server: Redis) -> Any:
 def tell(server: Redis, story: Callable[[RedisLedger], Awaitable[Any]], clock: float | None = None) -> Any:
     async def told() -> Any:
         config = RedisConfig(host=server.host, port=server.port, timeout=5.0)
-        ledger = RedisLedger(config, clock=time.time if clock is None else lambda: clock)
+        ledger = RedisLedger(config, clock=None if clock is None else lambda: clock)
         try:
             return await story(ledger)
         finally:
