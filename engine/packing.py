@@ -31,6 +31,8 @@ class Packing:
     def pack(self, feed: Feed, head: bytes) -> Packed:
         """The parts; `head` is a JSON object that is not closed yet. Raises ValueError when a feature is not finite."""
         block, count = feed.drafted
+        if count > lib.TF_MOST_ITEMS:
+            raise ValueError(f"slate: {count} positions, at most {lib.TF_MOST_ITEMS} are packed")
         kept = self._kept_size * count
         pools = kept + count
         base64 = _base64(self._recorded_size * count) + _base64(4 * DIMENSIONS * count)

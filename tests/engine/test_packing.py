@@ -51,3 +51,8 @@ def test_a_feature_that_is_no_finite_number_is_refused_wherever_it_is(value: flo
         PACKING.pack(made, HEAD)
     made.features.flat[place] = np.finfo(np.float32).max
     assert PACKING.pack(made, HEAD)
+
+
+def test_more_positions_than_a_feed_may_have_are_refused() -> None:
+    with pytest.raises(ValueError, match="slate: 97 positions"):
+        PACKING.pack(feed(97, 1), HEAD)
