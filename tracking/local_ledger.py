@@ -30,6 +30,7 @@ from tracking.ledger import (
     unpack_feed,
 )
 from tracking.served import Served
+from tracking.sqlite_files import write_ahead
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +167,7 @@ class LocalLedger:
         connection = sqlite3.connect(
             self._path, timeout=OPEN_SECONDS / 2, check_same_thread=False, isolation_level=None
         )
-        connection.execute("PRAGMA journal_mode = WAL")
+        write_ahead(connection, OPEN_SECONDS / 2)
         connection.execute("PRAGMA synchronous = OFF")
         connection.executescript(SCHEMA)
         connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")

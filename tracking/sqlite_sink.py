@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tracking.sql_sink import Cursor, Dialect, Row, SqlSink
+from tracking.sqlite_files import write_ahead
 
 BUSY_SECONDS = 10.0
 
@@ -43,6 +44,6 @@ class SqliteSink(SqlSink):
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
+        write_ahead(connection, BUSY_SECONDS)
         connection.execute("PRAGMA synchronous = FULL")
         return connection

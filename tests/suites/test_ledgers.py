@@ -74,7 +74,8 @@ def test_watched_and_hidden_items_follow_the_viewer_into_every_session(tell: Tel
 
 
 def test_only_the_last_creators_are_kept(tell: Tell) -> None:
-    tell(lambda ledger: ledger.served(served("f1", *(f"AU:{n}" for n in range(1, 121)))))
+    for page in (range(1, 61), range(61, 121)):
+        tell(lambda ledger, page=page: ledger.served(served(f"f{page.start}", *(f"AU:{n}" for n in page))))
     seen = tell(lambda ledger: ledger.read(7, "7:1"))
     assert seen.last_creators == tuple(range(126, 221))
     assert len(seen.served_videos) == 120
