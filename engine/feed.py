@@ -15,7 +15,7 @@ from engine.board import Board
 from engine.config import POOL_NAMES, EngineConfig
 from engine.features import DIMENSIONS, PAIR_COLUMNS, VIDEO_COLUMNS
 from engine.feed_types import SLATE, Drafted, Feed, FeedRequest, Relaxation
-from engine.kernel.base import Drafter, Kernel, Standing, StandingList
+from engine.kernel.base import Drafter, Kernel, Standing
 from engine.plan import plan
 from engine.pools.table import BANDIT_POOLS, POOLS
 from engine.reasons import CHALLENGE, EXPLORED, code
@@ -50,11 +50,7 @@ def standing(config: EngineConfig, world: World) -> Standing:
         spare=DRAFT_SPARE,
         repeat_flag=FLAGS["no_repeat"],
         named_flags=tuple(named_by.get(name, 0) for name in NAMED),
-        lists=tuple(
-            StandingList(kind == "flow", of == "creator", FLAGS[rule.name], start, rows)
-            for rule in RULES
-            for kind, of, start, rows in rule.listed(world)
-        ),
+        lists=tuple((FLAGS[rule.name], listed) for rule in RULES for listed in rule.listed(world)),
         explore_rate=config.explore_rate,
         flow_random=config.fw_random,
         flow_bonus=config.fw_temporal,

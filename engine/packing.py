@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from engine.features import DIMENSIONS
 from engine.feed_types import SLATE, Feed
 from engine.kernel._kernel import ffi, lib
+from engine.kernel.room import unset
 
-_unset = ffi.new_allocator(should_clear_after_alloc=False)  # room that is written before it is read
 _BYTES = ffi.typeof("uint8_t[]")
 
 
@@ -37,7 +37,7 @@ class Packing:
         pools = kept + count
         base64 = _base64(self._recorded_size * count) + _base64(4 * DIMENSIONS * count)
         record = pools + len(head) + _AROUND + base64
-        room = _unset(_BYTES, record + lib.TF_NAME_ROOM * count + 2)
+        room = unset(_BYTES, record + lib.TF_NAME_ROOM * count + 2)
         end = lib.tf_pack(block, count, self._kept, self._recorded, head, len(head), room)
         if end < 0:
             raise ValueError("features: not finite")

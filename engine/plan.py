@@ -27,7 +27,6 @@ def _pools(pattern: str, size: int) -> tuple[str, ...]:
     return tuple(islice(cycle(pattern_of(pattern)), size))
 
 
-@lru_cache
 def slot_codes(pattern: str, size: int) -> bytes:
     """The pools of the slots, a byte each: their places in `POOL_NAMES`."""
     return bytes(map(POOL_NAMES.index, _pools(pattern, size)))

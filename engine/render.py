@@ -8,10 +8,10 @@ from math import isnan
 from engine.config import POOL_NAMES
 from engine.feed_types import Feed
 from engine.kernel._kernel import ffi, lib
+from engine.kernel.room import unset
 from engine.reasons import WORDS, sentence
 from engine.world import World
 
-_unset = ffi.new_allocator(should_clear_after_alloc=False)  # room that is written before it is read
 _TEXT = ffi.typeof("char[]")
 
 
@@ -34,7 +34,7 @@ class Renderer:
     def items(self, feed: Feed) -> bytes:
         """The items as a JSON array (UTF-8), in order."""
         block, count = feed.drafted
-        room = _unset(_TEXT, lib.tf_render_room(self._texts, block, count))
+        room = unset(_TEXT, lib.tf_render_room(self._texts, block, count))
         rendered: bytes = ffi.buffer(room, lib.tf_render(self._texts, block, count, room))[:]
         return rendered
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.kernel._kernel import ffi, lib
+from engine.kernel.room import unset
 
 Ids = tuple[int, ...]
 CREATORS = 95
 """So many creators of a session's last items are kept: the widest window looks at no more."""
 SECTIONS = {"served": lib.TF_SERVED, "watched": lib.TF_WATCHED, "hidden": lib.TF_HIDDEN}
-_unset = ffi.new_allocator(should_clear_after_alloc=False)  # room that is written before it is read
 _SEEN, _IDS = ffi.typeof("tf_seen[]"), ffi.typeof("int64_t[]")
 _HEAD = ffi.sizeof("tf_seen")
 
@@ -62,7 +62,7 @@ class Seen:
         marks = b"\n".join(watched), b"\n".join(hidden)
         # by bytes: a damaged mark may hold lines of its own, and none with an id is shorter than `flow:1` and its end
         seen.most = len(joined) // 17 + (len(marks[0]) + 1) // 7 + (len(marks[1]) + 1) // 7
-        seen.c_seen = _unset(_SEEN, 1 + (8 * (seen.most + CREATORS) + _HEAD - 1) // _HEAD)
+        seen.c_seen = unset(_SEEN, 1 + (8 * (seen.most + CREATORS) + _HEAD - 1) // _HEAD)
         lib.tf_read(
             seen.c_seen, joined, ffi.from_buffer("int32_t[]", sizes), len(pages), CREATORS,
             marks[0], len(marks[0]), marks[1], len(marks[1]),

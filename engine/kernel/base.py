@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from engine import randomness
 from engine.bandit.score_table import Formula
 from engine.feed_types import Drafted, FeedRequest
-from engine.world import Array, World
+from engine.rules.base import Listed
+from engine.world import World
 
 Rows = NDArray[np.int32]
 Floats = NDArray[np.float32]
@@ -62,23 +63,14 @@ class Source:
     formula: Formula | None = None
 
 
-class StandingList(NamedTuple):
-    """Rows that a rule refuses, as `engine.rules.base.Listed`, and its flag."""
-
-    flow: bool
-    of_creator: bool
-    flag: int
-    start: Array | None
-    rows: Rows
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Standing:
     """What holds for every draft of an engine.
 
     `sources` are those of `POOL_NAMES`, None for a pool with a way of its own; `spare` candidates are ranked beyond
     what one slot looks at and a feed takes away. `named_flags` are the flags of the rules that refuse the ids of
-    `engine.rules.base.NAMED`, 0 where none does; `lists` are what rules refuse of what the snapshot lists.
+    `engine.rules.base.NAMED`, 0 where none does; `lists` are what rules refuse of what the snapshot
+    lists, behind their flags.
     """
 
     pattern: str
@@ -87,7 +79,7 @@ class Standing:
     spare: int
     repeat_flag: int
     named_flags: tuple[int, ...]
-    lists: tuple[StandingList, ...]
+    lists: tuple[tuple[int, Listed], ...]
     explore_rate: float
     flow_random: float
     flow_bonus: float

@@ -9,6 +9,7 @@ from engine.features import DIMENSIONS
 from engine.feed_types import SLATE, Drafted, FeedRequest, Ids
 from engine.kernel._kernel import ffi, lib
 from engine.kernel.base import Source, Standing
+from engine.kernel.room import unset
 from engine.plan import slot_codes
 from engine.world import Array
 
@@ -23,7 +24,6 @@ PICKS = {
     "explore": lib.TF_EXPLORE,
 }
 EXPLORE = POOL_NAMES.index("EXPLORE")
-_unset = ffi.new_allocator(should_clear_after_alloc=False)  # room that is written before it is read
 _BYTES = ffi.typeof("uint8_t[]")
 _ITEM_BYTES = SLATE.itemsize + 4 * DIMENSIONS
 
@@ -75,8 +75,8 @@ class _Desk:
         feed.named_flag, feed.lists = standing.named_flags, len(standing.lists)
         feed.list = lists = ffi.new("tf_listed[]", len(standing.lists))
         self._kept += [pools, lists]
-        for c_list, listed in zip(lists, standing.lists, strict=True):
-            c_list.flow, c_list.flag, c_list.of_creator = listed.flow, listed.flag, listed.of_creator
+        for c_list, (flag, listed) in zip(lists, standing.lists, strict=True):
+            c_list.flow, c_list.flag, c_list.of_creator = listed.kind == "flow", flag, listed.of == "creator"
             c_list.rows = self._borrowed("int32_t", listed.rows)
             c_list.start = ffi.NULL if listed.start is None else self._borrowed("int64_t", listed.start)
         for pool, name, source in zip(pools, POOL_NAMES, standing.sources, strict=True):
@@ -94,7 +94,7 @@ class _Desk:
         if ids > self._most_ids:
             self._most_ids = 2 * ids
             feed.found = self._found = ffi.new("int32_t[]", self._most_ids)
-        answer = _unset(_BYTES, size * _ITEM_BYTES)
+        answer = unset(_BYTES, size * _ITEM_BYTES)
         sheet = self._kernel.blank_sheet()
         filled = lib.tf_draft(self._kernel.c_world, sheet.c_scratch, feed, answer)
         self._kernel.free.append(sheet)
