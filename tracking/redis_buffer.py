@@ -21,7 +21,7 @@ from uuid import uuid4
 import redis
 
 from tracking.buffer import Batch, BufferUnavailableError, Kind, Record, Waiting
-from tracking.redis_client import Breaker, RedisConfig, patient_client
+from tracking.redis_client import Breaker, RedisConfig, in_words, patient_client
 from tracking.redis_link import Argument, RedisLink, Script
 from tracking.redis_scripts import ADOPT, CLAIM, FORGET, HOLD, PUSH, RELEASE
 
@@ -56,7 +56,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except (redis.RedisError, OSError, TimeoutError) as error:
-        raise BufferUnavailableError(f"redis: {type(error).__name__}: {error}") from error
+        raise BufferUnavailableError(in_words(error)) from error
 
 
 class RedisBuffer:
@@ -87,8 +87,8 @@ class RedisBuffer:
         """Keep the records in one exchange, as durable as Redis is (see `warnings`); see `Buffer.push`."""
         if self._breaker.open:
             raise BufferUnavailableError(self._breaker.reason)
-        keys, arguments = [WAITING, SUMS], list[Argument]()
-        arguments += (int((self.expires_seconds or 0) * 1000), RECENT_SECONDS * 1000)
+        keys = [WAITING, SUMS]
+        arguments: list[Argument] = [int((self.expires_seconds or 0) * 1000), RECENT_SECONDS * 1000]
         for kind, event_id, user_id, body in records:
             keys.append(f"{PREFIXES[kind]}{user_id}")
             arguments += (event_id if kind is Kind.ACTIVITY else "", body)
@@ -96,7 +96,7 @@ class RedisBuffer:
             duplicates = await self._link.run(_PUSH, keys, arguments)
         except (redis.RedisError, OSError, TimeoutError) as error:
             self._breaker.failed(error)
-            raise BufferUnavailableError(f"redis: {type(error).__name__}: {error}") from error
+            raise BufferUnavailableError(in_words(error)) from error
         return frozenset([records[place].id for place in duplicates]) if duplicates else NONE_KNOWN
 
     def waiting(self) -> Waiting:

@@ -42,6 +42,11 @@ def patient_client(config: RedisConfig) -> redis.Redis:
     return redis.Redis(**config.options(PATIENT_SECONDS), retry=Retry(NoBackoff(), 0))
 
 
+def in_words(error: Exception) -> str:
+    """What went wrong with Redis, for people."""
+    return f"redis: {type(error).__name__}: {error}"
+
+
 class Breaker:
     """After a failure nothing is tried for `pause` seconds, so that a frozen Redis costs one request, not all."""
 

@@ -26,7 +26,7 @@ from tracking.ledger import (
     seen_of,
     session_name,
 )
-from tracking.redis_client import Breaker, RedisConfig
+from tracking.redis_client import Breaker, RedisConfig, in_words
 from tracking.redis_link import Argument, RedisLink, Replies, Script, Template, successes
 from tracking.served import Served
 
@@ -192,7 +192,7 @@ class RedisLedger:
 
     def _failed(self, error: Exception) -> LedgerUnavailableError:
         self._breaker.failed(error)
-        return LedgerUnavailableError(f"redis: {type(error).__name__}: {error}")
+        return LedgerUnavailableError(in_words(error))
 
 
 def remembered(served: Served, now: float) -> tuple[bytes, ...]:

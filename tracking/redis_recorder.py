@@ -10,7 +10,7 @@ from tracking.events import feed_request_json
 from tracking.ledger import LedgerUnavailableError
 from tracking.recorder import ALL_KEPT, Kept
 from tracking.redis_buffer import ACTIVITIES, DECISIONS, SUMS, WAITING
-from tracking.redis_client import Breaker
+from tracking.redis_client import Breaker, in_words
 from tracking.redis_ledger import REMEMBER, remembered
 from tracking.redis_link import RedisLink, Template
 from tracking.served import Served
@@ -51,7 +51,7 @@ class RedisRecorder:
             replies = await self._link.send_packed(commands, count)
         except (redis.RedisError, OSError, TimeoutError) as error:
             self._breaker.failed(error)
-            return self._nothing(_told(error))
+            return self._nothing(in_words(error))
         done = replies[self._pushed - 1]
         if not (_refused(replies) or _refused(done)):
             return ALL_KEPT
@@ -68,7 +68,7 @@ class RedisRecorder:
         if refusal is None:
             return None
         self._breaker.failed(refusal)
-        return kind(_told(refusal))
+        return kind(in_words(refusal))
 
     def _commands(self, served: Served) -> tuple[bytes, int]:
         """The commands, and how many they are."""
@@ -91,7 +91,3 @@ _DECISIONS, _ACTIVITIES = DECISIONS.encode(), ACTIVITIES.encode()
 
 def _refused(replies: Any) -> bool:
     return not isinstance(replies, list) or redis.ResponseError in map(type, replies)
-
-
-def _told(error: Exception) -> str:
-    return f"redis: {type(error).__name__}: {error}"
