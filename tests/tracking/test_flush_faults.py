@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tracking.mysql_sink import MySQLSink
 from tracking.redis_buffer import RedisBuffer
 from tracking.redis_client import RedisConfig
 
-EVENTS, FLUSHERS = 6000, 4
+EVENTS, FLUSHERS, CRASHES = 200, 4, 8
 
 
 @pytest.fixture
@@ -45,29 +46,33 @@ def stored(database: Database) -> Counter[str]:
 def test_four_flushers_that_crash_between_any_two_steps_lose_and_double_nothing(
     config: RedisConfig, database: Database, tmp_path: Path
 ) -> None:
-    records = [Record.of_event(event(n, user_id=n % 200)) for n in range(EVENTS)]
-    for start in range(0, EVENTS, 500):
-        push(RedisBuffer(config), *records[start : start + 500])
+    numbers = iter(range(10**6))
     MySQLSink(database.connect).create_tables()
-    crashes = Counter[int]()
 
-    def flush_until_empty(number: int) -> None:
-        draw = random.Random(number)
-        while RedisBuffer(config).waiting().records:
+    def crash_while_more_comes(which: int) -> Counter[str]:
+        draw, pushed, crashes = random.Random(which), Counter[str](), 0
+        while crashes < CRASHES:
+            records = [Record.of_event(event(n, user_id=n % 200)) for n in islice(numbers, EVENTS)]
+            pushed.update(record.id for record in records)
+            push(RedisBuffer(config), *records)
             countdown, sink = [draw.randint(1, 16)], MySQLSink(database.connect)
             buffers: list[Any] = [Faulty(RedisBuffer(config, lease_seconds=0.05), countdown)]
             letters: Any = DeadLetters(tmp_path / "dead.jsonl")
             try:
                 Flusher(buffers, Faulty(sink, countdown), letters).flush()
             except CrashError:
-                crashes[number] += 1
+                crashes += 1
             finally:
                 sink.close()
+        return pushed
 
     with ThreadPoolExecutor(FLUSHERS) as threads:
-        list(threads.map(flush_until_empty, range(FLUSHERS)))
-    assert stored(database) == Counter(record.id for record in records)
-    assert crashes.total() > FLUSHERS
+        pushed = sum(threads.map(crash_while_more_comes, range(FLUSHERS)), Counter[str]())
+    sink, left = MySQLSink(database.connect), RedisBuffer(config, lease_seconds=0.0)
+    while left.waiting().records:
+        Flusher([left], sink, DeadLetters(tmp_path / "dead.jsonl")).flush()
+    assert stored(database) == pushed
+    sink.close()
 
 
 def test_with_the_database_away_for_five_expiries_nothing_is_lost(
