@@ -33,6 +33,7 @@ snapshot_age = Gauge("talentfeed_snapshot_age_seconds", "Age of the served data"
 backlog = Gauge("talentfeed_backlog_events", "Activities that wait for the database", multiprocess_mode="mostrecent")
 backlog_age = Gauge("talentfeed_backlog_age_seconds", "Age of the oldest of them", multiprocess_mode="mostrecent")
 dead_letters = Gauge("talentfeed_dead_letters", "Rows that the database refused", multiprocess_mode="mostrecent")
+redis_emptied = Counter("talentfeed_redis_emptied", "Times that Redis was found emptied")
 tunnel_up = Gauge("talentfeed_tunnel_up", "1 if the tunnel is up", ["tunnel"], multiprocess_mode="mostrecent")
 
 request_seconds.labels("other")  # makes its file now, while there is room (`metrics_files.reserve`)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import redis
 
 from tests.api.conftest import MakeServer
 from tests.api.server import Server, command
@@ -77,3 +78,16 @@ def test_a_redis_that_may_lose_events_is_a_problem(make_server: MakeServer, sett
         eventually(told)
         assert "set appendonly yes" in running.log.read_text()
         assert running.stop() == 0
+
+
+def test_an_emptied_redis_is_told_with_what_waited_in_it(
+    make_server: MakeServer, settings: dict[str, str], redis_server: Redis
+) -> None:
+    running = make_server(bare=True, **{**settings, "FLUSH_COUNT": "1000"}).start()
+    running.wait_until()
+    assert running.http.post("/v1/events", json=likes(20)).status_code == 202
+    eventually(lambda: waiting(running, "redis") == 20)
+    redis.Redis(host=redis_server.host, port=redis_server.port).flushall()
+    eventually(lambda: "up to 20 records that waited" in " ".join(running.http.get("/health").json()["problems"]))
+    assert "redis was emptied" in running.log.read_text()
+    eventually(lambda: "talentfeed_redis_emptied_total 1.0" in running.http.get("/metrics").text)
