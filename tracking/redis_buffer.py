@@ -22,7 +22,8 @@ import redis
 
 from tracking.buffer import Batch, BufferUnavailableError, Kind, Record, Waiting
 from tracking.redis_client import Breaker, RedisConfig, in_words, patient_client
-from tracking.redis_link import Argument, RedisLink, Script
+from tracking.redis_commands import Argument, Script
+from tracking.redis_link import RedisLink
 from tracking.redis_scripts import ADOPT, CLAIM, FORGET, HOLD, PUSH, RELEASE
 
 log = logging.getLogger(__name__)

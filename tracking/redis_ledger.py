@@ -27,7 +27,8 @@ from tracking.ledger import (
     session_name,
 )
 from tracking.redis_client import Breaker, RedisConfig, in_words
-from tracking.redis_link import Argument, RedisLink, Replies, Script, Template, successes
+from tracking.redis_commands import Argument, Script, Template
+from tracking.redis_link import RedisLink, Replies, successes
 from tracking.served import Served
 
 READ = Template("LRANGE $session 0 -1", "ZRANGE $watched 0 -1", "ZRANGE $hidden 0 -1")

@@ -10,64 +10,20 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from hashlib import sha1
-from operator import itemgetter
 from typing import Any, cast
 
 import hiredis
 import redis
 
 from tracking.redis_client import RedisConfig
+from tracking.redis_commands import Argument, Command, Script, pack
 
-Argument = str | bytes | int | float
-Command = tuple[Argument, ...]
 Replies = list[Any]
 Exchange = tuple[int, "asyncio.Future[Replies]", float]
 """Commands on their way: how many replies they wait for, who waits, and since when (loop time)."""
 
 SECOND_LOOK = 0.002
 _NOTHING = object()
-_pack: Any = hiredis.pack_command  # its own annotation knows commands of one word only
-
-
-class Script:
-    """A Lua script, sent by its name and, to a Redis that does not know it yet, as a whole."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.name = sha1(source.encode(), usedforsecurity=False).hexdigest()
-
-
-class Template:
-    """Commands whose constant words are packed once. Words that begin with `$` are given later, in the order of their
-    first places; each goes to every place of its name.
-
-    >>> Template("GET $key", "EXPIRE $key 60").pack(b"a")
-    b'*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\na\\r\\n*3\\r\\n$6\\r\\nEXPIRE\\r\\n$1\\r\\na\\r\\n$2\\r\\n60\\r\\n'
-    """
-
-    def __init__(self, *commands: str) -> None:
-        self.count, names, packed = len(commands), list[str](), b""
-        for words in map(str.split, commands):
-            packed += b"*%d\r\n" % len(words)
-            for word in words:
-                packed += b"$%d\r\n%b\r\n" if word[0] == "$" else _bulk(word.encode()).replace(b"%", b"%%")
-                names += [word] if word[0] == "$" else []
-        given = list(dict.fromkeys(names))
-        places = [given.index(name) for name in names]
-        self._format = packed
-        # of all lengths and then all words, those of each place: in C, because a request does this thrice
-        self._pick = itemgetter(*(at for place in places for at in (place, len(given) + place)))
-
-    def pack(self, *words: bytes) -> bytes:
-        """The commands with these words."""
-        packed: bytes = self._format % self._pick((*map(len, words), *words))
-        return packed
-
-
-def _bulk(word: bytes) -> bytes:
-    """A word as Redis' protocol writes it."""
-    return b"$%d\r\n%b\r\n" % (len(word), word)
 
 
 class RedisLink:
@@ -88,7 +44,7 @@ class RedisLink:
 
     def send(self, commands: Sequence[Command]) -> "asyncio.Future[Replies]":
         """Send the commands now; the future has one reply a command."""
-        return self.send_packed(b"".join([_pack(command) for command in commands]), len(commands))
+        return self.send_packed(b"".join([pack(command) for command in commands]), len(commands))
 
     def send_packed(self, packed: bytes, count: int) -> "asyncio.Future[Replies]":
         """Send so many commands, packed already (by a `Template`), now; the future has one reply a command."""
@@ -118,7 +74,7 @@ class RedisLink:
 
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """What the script returns."""
-        (reply,) = await self.send_packed(_pack(("EVALSHA", script.name, len(keys), *keys, *arguments)), 1)
+        (reply,) = await self.send_packed(pack(("EVALSHA", script.name, len(keys), *keys, *arguments)), 1)
         if isinstance(reply, redis.ResponseError):
             if not str(reply).startswith("NOSCRIPT"):
                 raise reply
@@ -152,7 +108,7 @@ class RedisLink:
         hello: list[Command] = [("AUTH", config.password)] if config.password else []
         hello += [("SELECT", config.db), ("TIME",)]
         greeting: asyncio.Future[Replies] = loop.create_future()
-        made.send(b"".join([_pack(command) for command in hello]), (len(hello), greeting, loop.time()))
+        made.send(b"".join([pack(command) for command in hello]), (len(hello), greeting, loop.time()))
         try:
             *_, (seconds, microseconds) = successes(await greeting)
             self._ahead = int(seconds) + int(microseconds) / 1e6 - loop.time()

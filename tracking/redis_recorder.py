@@ -11,8 +11,9 @@ from tracking.ledger import LedgerUnavailableError
 from tracking.recorder import ALL_KEPT, Kept
 from tracking.redis_buffer import ACTIVITIES, DECISIONS, SUMS, WAITING
 from tracking.redis_client import Breaker, in_words
+from tracking.redis_commands import Template
 from tracking.redis_ledger import REMEMBER, remembered
-from tracking.redis_link import RedisLink, Template
+from tracking.redis_link import RedisLink
 from tracking.served import Served
 
 Failure = TypeVar("Failure", BufferUnavailableError, LedgerUnavailableError)

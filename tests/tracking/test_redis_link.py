@@ -9,7 +9,8 @@ import redis
 
 from tests.support.servers import Redis
 from tracking.redis_client import RedisConfig
-from tracking.redis_link import RedisLink, Script, Template
+from tracking.redis_commands import Script, Template
+from tracking.redis_link import RedisLink
 
 Story = Callable[[RedisLink], Awaitable[Any]]
 
