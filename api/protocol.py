@@ -1,11 +1,12 @@
 """uvicorn's HTTP protocol with four changes: requests for feeds go straight to the door, bytes that are no HTTP are
-answered with a problem too, like every other error, a connection has one timer for all the times that it idles, and a
-worker that shuts down lets go of its connections without cutting a request off.
+answered with a problem too, like every other error, a connection has one timer for all that it waits for and waits for
+no request for ever, and a worker that shuts down lets go of its connections without cutting a request off.
 
 While a worker drains, each answer says `Connection: close`, so clients go to another worker for their next request.
 What is still open at the end gets a moment more: a request may be on its way on a connection that looks idle.
 """
 
+import asyncio
 import uuid
 from typing import Any, cast
 
@@ -17,16 +18,26 @@ from api.errors import MEDIA_TYPE
 from api.services import Service
 
 LINGER_SECONDS = 0.25
+REQUEST_SECONDS = 30.0
+"""What a connection has for its first request, and a client from a request's first byte to its last."""
 
 
 class ProblemProtocol(HttpToolsProtocol):
     """For `uvicorn.Config(http=...)`. `api.app` puts the service into the state that all connections share."""
 
-    _idle_since: float | None = None
-    """When the last answer ended (loop time); None once more has come."""
+    _awaited_since: float | None = None
+    """Since when the client is to send more (loop time), for `_patience` seconds; None while it waits for us."""
+    _patience = REQUEST_SECONDS
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is there. A phone that has left the network never says that it is gone."""
+        super().connection_made(cast(asyncio.Transport, transport))
+        self._await(REQUEST_SECONDS)
+        self._look_within(self._patience)
 
     def on_message_begin(self) -> None:
         """A request begins; what only the framework needs waits until it is known that it gets the request."""
+        self._await(REQUEST_SECONDS)
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
@@ -54,6 +65,10 @@ class ProblemProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """All of the request is there. One that upgrades the connection has no cycle: this is an earlier one's then."""
+        if self.cycle is None or self.cycle.response_complete:  # it was answered before it was all there
+            self._await(self.timeout_keep_alive)
+        else:
+            self._awaited_since = None
         if not isinstance(self.cycle, FeedExchange):
             super().on_message_complete()
         elif not self.cycle.begun:
@@ -78,25 +93,28 @@ class ProblemProtocol(HttpToolsProtocol):
             return
         self.server_state.total_requests += 1
         self.flow.resume_reading()
-        self._idle_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._close_idle_after(self.timeout_keep_alive)
+        if self._awaited_since is None:  # the next request has not begun
+            self._await(self.timeout_keep_alive)
 
     def _unset_keepalive_if_required(self) -> None:
-        """More has come."""
-        self._idle_since = None
+        """More has come: what it is decides (`on_message_begin`)."""
 
-    def _close_idle_after(self, seconds: float) -> None:
+    def _await(self, seconds: float) -> None:
+        self._awaited_since, self._patience = self.loop.time(), seconds
+
+    def _look_within(self, seconds: float) -> None:
+        """Look at the latest when the shorter of the two times that can be awaited is over."""
+        seconds = min(seconds, self.timeout_keep_alive, REQUEST_SECONDS)
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close a connection that has idled long enough; look again when one that idles will have."""
+        """Close a connection whose client has had its time; look again at one whose client has not."""
         self.timeout_keep_alive_task = None
-        if self._idle_since is None:
-            return
-        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        left = self._patience
+        if self._awaited_since is not None and not self.flow.read_paused:
+            left += self._awaited_since - self.loop.time()
         if left > 0:
-            self._close_idle_after(left)
+            self._look_within(left)
         else:
             super().timeout_keep_alive_handler()
 

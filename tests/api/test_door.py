@@ -7,27 +7,18 @@ import socket
 import weakref
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from uvicorn.server import ServerState
 
 from api import middleware
 from api.logs import request_id
-from api.protocol import ProblemProtocol
+from tests.api.links import BODY, answered, asked, connected
 from tests.api.server import Server
 from tests.support.waiting import eventually
 
 OWN = ("feed_id", "session_id", "served_at", "request_id")
-BODY = b'{"user_id":9,"seed":5}'
-
-
-def asked(*lines: str, body: bytes = BODY) -> bytes:
-    """The bytes of a request for a feed with these lines in its head."""
-    head = ["POST /v1/feed HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *lines]
-    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 
 def exchange(server: Server, *parts: bytes) -> bytes:
@@ -113,46 +104,6 @@ def test_a_client_that_goes_away_in_the_middle_of_its_request_is_counted_once(se
     assert server.http.get("/livez").status_code == 200
 
 
-class Link(asyncio.Transport):
-    """A connection that keeps what is written to it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written, self.closed = b"", False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written += data
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def connected(seconds: float = 0.0, idle: float = 5.0) -> tuple[ProblemProtocol, Link]:
-    """A protocol without a server, whose feeds are all the same and take so long; it needs a running loop."""
-
-    async def answer(body: object) -> bytes:
-        await asyncio.sleep(seconds)
-        return b"{}"
-
-    settings = SimpleNamespace(access_log=False, rate_limit=0)
-    runtime, feeds = SimpleNamespace(draining=False, settings=settings), SimpleNamespace(answer=answer)
-    config = uvicorn.Config(answer, http=ProblemProtocol, log_config=None)
-    protocol = ProblemProtocol(config, ServerState(), {"service": SimpleNamespace(runtime=runtime, feeds=feeds)})
-    protocol.timeout_keep_alive = cast(Any, idle)  # uvicorn's own takes whole seconds
-    link = Link()
-    protocol.connection_made(link)
-    return protocol, link
-
-
-async def answered(protocol: ProblemProtocol) -> None:
-    """Wait until nothing is being answered."""
-    while protocol.tasks:
-        await asyncio.sleep(0)
-
-
 def test_an_idle_connection_holds_no_body() -> None:
     async def ask() -> None:
         protocol, link = connected()
@@ -161,27 +112,6 @@ def test_an_idle_connection_holds_no_body() -> None:
         assert b" 200 OK" in link.written
         assert not protocol.cycle.body
         link.close()
-        protocol.connection_lost(None)
-
-    asyncio.run(ask())
-
-
-def test_a_connection_is_closed_when_it_idled_for_long_and_not_while_it_is_in_use() -> None:
-    async def ask() -> None:
-        protocol, link = connected(seconds=0.25, idle=0.2)
-        for _ in range(2):
-            protocol.data_received(asked())
-            await answered(protocol)
-            await asyncio.sleep(0.1)
-        protocol.data_received(asked()[:-1])  # a request that is on its way
-        await asyncio.sleep(0.3)
-        assert not link.closed
-        protocol.data_received(asked()[-1:])
-        await answered(protocol)
-        await asyncio.sleep(0.1)
-        assert not link.closed
-        await asyncio.sleep(0.2)
-        assert link.closed
         protocol.connection_lost(None)
 
     asyncio.run(ask())
