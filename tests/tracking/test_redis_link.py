@@ -67,7 +67,7 @@ def test_nobody_waits_longer_than_the_limit_and_the_next_one_is_served(redis_ser
             redis_server.thaw()
         return gone, await link.ask([("PING",)])
 
-    gone, after = tell(redis_server, story, timeout=0.2)
+    gone, after = tell(redis_server, story, timeout=1.0)
     assert [type(error) for error in gone] == [TimeoutError] * 3
     assert after == [b"PONG"]
 
