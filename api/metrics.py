@@ -30,7 +30,7 @@ own_score_tables = Counter("talentfeed_score_tables_not_shared", "Engines on sco
 builds = Counter("talentfeed_builds", "Snapshot builds, by outcome", ["outcome"])
 build_seconds = Gauge("talentfeed_build_seconds", "Time of the last build", multiprocess_mode="mostrecent")
 snapshot_age = Gauge("talentfeed_snapshot_age_seconds", "Age of the served data", multiprocess_mode="max")
-backlog = Gauge("talentfeed_backlog_events", "Activities that wait for the database", multiprocess_mode="mostrecent")
+backlog = Gauge("talentfeed_backlog_events", "Records that wait for the database", multiprocess_mode="mostrecent")
 backlog_age = Gauge("talentfeed_backlog_age_seconds", "Age of the oldest of them", multiprocess_mode="mostrecent")
 dead_letters = Gauge("talentfeed_dead_letters", "Rows that the database refused", multiprocess_mode="mostrecent")
 redis_emptied = Counter("talentfeed_redis_emptied", "Times that Redis was found emptied")

@@ -7,17 +7,22 @@ What is still open at the end gets a moment more: a request may be on its way on
 """
 
 import asyncio
-import uuid
+import logging
+import sys
 from typing import Any, cast
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api import middleware
 from api.door import URL, FeedExchange, ordinary
 from api.errors import MEDIA_TYPE
+from api.identifiers import request_name
+from api.logs import request_id
 from api.services import Service
 
-LINGER_SECONDS = 0.25
+logger = logging.getLogger(__name__)
+LINGER_SECONDS, LONGEST_URL = 0.25, 65_535
 REQUEST_SECONDS = 30.0
 """What a connection has for its first request, and a client from a request's first byte to its last."""
 
@@ -25,6 +30,7 @@ REQUEST_SECONDS = 30.0
 class ProblemProtocol(HttpToolsProtocol):
     """For `uvicorn.Config(http=...)`. `api.app` puts the service into the state that all connections share."""
 
+    url = b""
     _awaited_since: float | None = None
     """Since when the client is to send more (loop time), for `_patience` seconds; None while it waits for us."""
     _patience = REQUEST_SECONDS
@@ -141,16 +147,24 @@ class ProblemProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer and close; the connection cannot be understood any further."""
-        request_id = uuid.uuid4().hex
-        problem = {"type": "about:blank", "title": "Bad Request", "status": 400, "code": "malformed_http"}
-        body = orjson.dumps(problem | {"detail": "This is not HTTP", "request_id": request_id})
+        """Answer, close and account for it; the connection cannot be understood any further."""
+        status, code, title, detail = 400, "malformed_http", "Bad Request", f"This is not HTTP: {sys.exception()}"
+        if len(self.url) > LONGEST_URL:
+            status, code, title = 414, "address_too_long", "URI Too Long"
+            detail = f"The address has more than {LONGEST_URL} bytes: send the fields in the body of a POST"
+        name = request_name()
+        problem = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
+        body = orjson.dumps(problem | {"request_id": name})
         lines = [
-            "HTTP/1.1 400 Bad Request",
+            f"HTTP/1.1 {status} {title}",
             f"content-type: {MEDIA_TYPE}",
             f"content-length: {len(body)}",
-            f"x-request-id: {request_id}",
+            f"x-request-id: {name}",
             "connection: close",
         ]
         self.transport.write("\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body)
         self.transport.close()
+        token = request_id.set(name)
+        logger.info("%s: %s", self.client, detail)
+        middleware.account("other", "", "other", status, 0.0, self.app_state["service"].runtime.settings.access_log)
+        request_id.reset(token)

@@ -66,7 +66,8 @@ class ServiceSettings(LoadSettings):
     )
     mysql_port: Port = Field(3306, description="its port")
     mysql_user: str | None = Field(
-        None, description="its user; SELECT on the five tables, INSERT on the service's own two"
+        None,
+        description="its user; SELECT on the five tables, SELECT, INSERT, UPDATE and CREATE on the service's own two",
     )
     mysql_password: SecretStr | None = Field(None, description="its password")
     mysql_db: str | None = Field(None, description="its database")

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tracking.events import DAY_SECONDS, LARGEST_ID, MOST_POSITION
+
 Pool = Literal["VMP", "AU", "NU", "FW", "EXPLORE"]
 
 
@@ -62,16 +64,18 @@ class EventBody(BaseModel):
 
     event_id: str | None = Field(None, description="a UUID made by the client; the same one again changes nothing")
     event_type: Literal["video_view", "like", "rating", "connection", "share", "skip", "hide"]
-    user_id: int
-    video_id: int | None = None
-    flow_id: int | None = Field(None, description="instead of video_id, for an act on a flow")
-    feed_id: str | None = Field(None, description="the feed that showed the item")
-    session_id: str | None = None
-    position: int | None = None
-    watch_seconds: float | None = Field(None, ge=0)
-    duration_seconds: float | None = Field(None, ge=0)
-    rating: float | None = Field(None, ge=1, le=5)
-    timestamp: str | None = Field(None, description="ISO-8601; the time of arrival when absent")
+    user_id: int = Field(ge=0, le=LARGEST_ID)
+    video_id: int | None = Field(None, ge=0, le=LARGEST_ID, description="this or flow_id, never both")
+    flow_id: int | None = Field(None, ge=0, le=LARGEST_ID, description="instead of video_id, for an act on a flow")
+    video_url: str | None = Field(None, max_length=1024, description="kept")
+    feed_id: str | None = Field(None, max_length=64, description="the feed that showed the item")
+    feed_type: str | None = Field(None, max_length=16, description="the pool that showed it; kept")
+    session_id: str | None = Field(None, max_length=64, description="kept")
+    position: int | None = Field(None, ge=1, le=MOST_POSITION, description="as the feed's items have it; kept")
+    watch_seconds: float | None = Field(None, ge=0, le=DAY_SECONDS)
+    duration_seconds: float | None = Field(None, ge=0, le=DAY_SECONDS)
+    rating: float | None = Field(None, ge=1, le=5, description="needed by a rating")
+    timestamp: str | None = Field(None, description="ISO-8601, from the year 2000; the time of arrival when absent")
 
 
 class EventsBody(BaseModel):

@@ -15,7 +15,7 @@ from tracking.times import milliseconds, of_iso, to_iso
 
 EVENT_TYPES: tuple[str, ...] = ("video_view", "like", "rating", "connection", "share", "skip", "hide")
 FEED_REQUEST = "feed_request"
-LARGEST_ID = 2**63 - 1
+LARGEST_ID, MOST_POSITION, DAY_SECONDS = 2**63 - 1, 1_000_000, 86_400
 EARLIEST_YEAR = 2000
 
 
@@ -123,12 +123,12 @@ def _event(raw: Mapping[str, object], now: datetime) -> Event:
         video_id=_whole(raw, "video_id", 0, LARGEST_ID),
         flow_id=_whole(raw, "flow_id", 0, LARGEST_ID),
         video_url=_text(raw, "video_url", 1024),
-        position=_whole(raw, "position", 1, 1_000_000),
+        position=_whole(raw, "position", 1, MOST_POSITION),
         feed_type=_text(raw, "feed_type", 16),
         session_id=_text(raw, "session_id", 64),
         feed_id=_text(raw, "feed_id", 64),
-        watch_seconds=_number(raw, "watch_seconds", 0.0, 86_400.0),
-        duration_seconds=_number(raw, "duration_seconds", 0.0, 86_400.0),
+        watch_seconds=_number(raw, "watch_seconds", 0.0, DAY_SECONDS),
+        duration_seconds=_number(raw, "duration_seconds", 0.0, DAY_SECONDS),
         rating=_number(raw, "rating", 1.0, 5.0),
     )
     if (event.video_id is None) == (event.flow_id is None):

@@ -27,10 +27,10 @@ async def json_body(request: Request) -> Any:
     return json_value(await request.body())
 
 
-def json_answer(content: bytes | dict[str, Any], status: int = 200) -> Response:
+def json_answer(content: bytes | dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Ready bytes, or a small object, as the answer."""
     raw = content if isinstance(content, bytes) else orjson.dumps(content)
-    return Response(raw, status, media_type="application/json")
+    return Response(raw, status, headers, media_type="application/json")
 
 
 async def admin(

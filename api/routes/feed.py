@@ -17,7 +17,6 @@ async def post_feed(request: Request) -> Response:
 
 @router.get("/v1/feed", summary="A feed, by address", responses=openapi.FEED, openapi_extra=openapi.FEED_PARAMETERS)
 async def get_feed(request: Request) -> Response:
-    """The same as POST, with the fields in the query; `excluded_ids` is comma-separated."""
-    return json_answer(
-        await service(request).feeds.answer(schemas.parse_feed(schemas.feed_query(request.query_params)))
-    )
+    """The same as POST, with the fields in the query; `excluded_ids` is comma-separated. Never to be cached."""
+    body = await service(request).feeds.answer(schemas.parse_feed(schemas.feed_query(request.query_params)))
+    return json_answer(body, headers={"cache-control": "no-store"})

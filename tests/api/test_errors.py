@@ -1,5 +1,6 @@
 """Every error that leaves the service is a problem with a code and the request's id, and nothing else ever leaves."""
 
+import json
 import socket
 from collections.abc import Iterator
 
@@ -8,6 +9,7 @@ import pytest
 
 from tests.api.conftest import MakeServer
 from tests.api.server import Server
+from tests.support.waiting import eventually
 
 CASES = [
     ("GET", "/nothing", None, 404, "not_found"),
@@ -70,12 +72,26 @@ def test_a_length_of_many_digits_is_only_a_length(server: Server, path: str) -> 
         assert b" 422 " in link.recv(4096)
 
 
-def test_bytes_that_are_no_http_are_answered_with_a_problem(server: Server) -> None:
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"HELLO\r\n\r\n", 400, "malformed_http"),
+        (b"FOO /v1/feed HTTP/1.1\r\nHost: x\r\n\r\n", 400, "malformed_http"),
+        (b"GET /v1/feed?user_id=7&x=%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 70_000), 414, "address_too_long"),
+    ],
+)
+def test_what_is_no_request_is_answered_with_a_problem_counted_and_logged(
+    server: Server, sent: bytes, status: int, code: str
+) -> None:
     with socket.create_connection(("127.0.0.1", server.port), 10) as link:
-        link.sendall(b"HELLO\r\n\r\n")
-        answer = link.recv(4096)
-    assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b"application/problem+json" in answer
+        link.sendall(sent)
+        head, _, body = link.recv(4096).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"application/problem+json" in head
+    problem = json.loads(body)
+    assert (problem["status"], problem["code"]) == (status, code)
+    eventually(lambda: f"request_id={problem['request_id']}" in server.log.read_text())
+    eventually(lambda: f'route="other",status="{status}"' in server.http.get("/metrics").text)
 
 
 def test_one_thousand_and_one_events_are_refused(server: Server) -> None:

@@ -56,11 +56,10 @@ def test_the_same_seed_gives_the_same_bytes_but_for_ids_and_times(server: Server
 
 
 def test_get_is_the_same_as_post(server: Server) -> None:
-    by_get = server.http.get(
-        "/v1/feed", params={"user_id": 9, "excluded_ids": "1,2,flow:3", "seed": 5, "size": 30}
-    ).json()
+    by_get = server.http.get("/v1/feed", params={"user_id": 9, "excluded_ids": "1,2,flow:3", "seed": 5, "size": 30})
     by_post = server.feed(user_id=9, excluded_ids=[1, 2, "flow:3"], seed=5, size=30)
-    assert by_get["items"] == by_post["items"]
+    assert by_get.json()["items"] == by_post["items"]
+    assert by_get.headers["cache-control"] == "no-store"
 
 
 def test_excluded_ids_of_every_kind_are_left_out(server: Server) -> None:
