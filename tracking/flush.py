@@ -1,7 +1,7 @@
 """Take, write, acknowledge: from the buffers into the logs.
 
 A crash between any two steps repeats a step and nothing more: what is not acknowledged is taken again, what is in the
-logs already stays as it is. Any number of flushers may run.
+logs already stays as it is. Any number of flushers may run. What one buffer or one disk refuses stops no other buffer.
 """
 
 import logging
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 Entry = TypeVar("Entry", Event, Decision)
 BATCH = 5000
 LONGEST_PAUSE, SHELTER_SECONDS = 30.0, 60.0
+AWAY = BufferUnavailableError, OSError
+"""How a buffer says that it cannot do now what it is asked: it is away, or its disk is full or broken."""
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ class Flusher:
         for buffer in self._buffers:
             try:
                 found[buffer.name] = buffer.waiting()
-            except BufferUnavailableError:
+            except AWAY:
                 found[buffer.name] = None
         return found
 
@@ -94,18 +96,18 @@ class Flusher:
         """Take what has waited for a while out of the reach of expiry, whether or not the sink is there."""
         for buffer in self._buffers:
             if buffer.expires_seconds:
-                with suppress(BufferUnavailableError):
+                with suppress(*AWAY):
                     buffer.hold(older_seconds=self._shelter_seconds)
 
     def recover(self) -> None:
         """Begin with what flushers that are gone had taken: call it when there should be no other one."""
         for buffer in self._buffers:
-            with suppress(BufferUnavailableError):
+            with suppress(*AWAY):
                 buffer.recover()
 
     def flush(self, seconds: float = math.inf) -> FlushReport:
         """Move everything that waits now, oldest buffer first, for about so long. Never raises for a buffer or a sink
-        that is away: it is reported.
+        that is away or for a disk that is full: it is reported, and the next try has to wait for a while.
         """
         report, away, limit = FlushReport(), False, self._clock() + seconds
         for buffer in self._oldest_first():
@@ -117,6 +119,8 @@ class Flusher:
                     self._relieve(buffer)
             except BufferUnavailableError as error:
                 report.problems.append(str(error))
+            except OSError as error:
+                report.problems.append(f"{buffer.name}: {error}")
         self._failures = self._failures + 1 if report.problems else 0
         self._retry_at = self._clock() + self._pause() if report.problems else float("-inf")
         for problem in report.problems:
@@ -146,17 +150,22 @@ class Flusher:
         return min(LONGEST_PAUSE, self._seconds, 2.0 ** min(self._failures - 1, 10))
 
     def _moved(self, buffer: Buffer, batch: Batch, report: FlushReport) -> bool:
-        """Whether the batch is in the logs (or dead-lettered); if not, it is given back."""
+        """Whether the batch is in the logs (or dead-lettered); if not, it is given back. Raises as the buffer does, and
+        OSError when a letter cannot be kept.
+        """
         try:
             letters = write(self._sink, batch.activities, batch.decisions)
+            self._dead_letters.add(letters)
         except SinkUnavailableError as error:
             report.problems.append(str(error))
             buffer.release(batch)
             return False
-        self._dead_letters.add(letters)
-        buffer.acknowledge(batch)
+        except OSError:
+            buffer.release(batch)
+            raise
         report.refused += len(letters)
         report.written += len(batch) - len(letters)
+        buffer.acknowledge(batch)
         return True
 
 

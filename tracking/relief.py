@@ -5,7 +5,7 @@ Moved is copied, then forgotten, so a crash in between leaves it in both places;
 
 import logging
 
-from tracking.buffer import Buffer, BufferFullError
+from tracking.buffer import Buffer, BufferFullError, BufferUnavailableError
 from tracking.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,9 @@ class Relief:
                 buffer.release(batch)
                 self._tell_full(error)
                 break
+            except BufferUnavailableError:
+                buffer.release(batch)
+                raise
             buffer.acknowledge(batch)
             moved += len(batch)
             excess -= sum(map(len, batch.activities)) + sum(map(len, batch.decisions))

@@ -2,6 +2,7 @@
 
 A record is `<length: u32><crc32: u32><body>`, little-endian; the checksum covers the length and the body. A file ends
 where its last whole record ends: what a crash tore off was never acknowledged, so it is dropped without regret.
+Beside a segment lies a note of how far it was stored, `<segment>.offset`: `<bytes> <records>`.
 """
 
 import fcntl
@@ -9,10 +10,33 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 HEADER = struct.Struct("<II")
 LONGEST = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Progress:
+    """Of a segment: how far it was stored, how far it was counted, and since when something waits in it. Once it was
+    read to its end (at `end_at`), what the reader acknowledges leaves only what came later.
+    """
+
+    stored_offset: int = 0
+    stored_records: int = 0
+    counted_offset: int = 0
+    counted_records: int = 0
+    since: float = 0.0
+    end_at: float | None = None
+
+    def store(self, offset: int, records: int) -> None:
+        """It was stored so far, or farther already."""
+        if offset > self.stored_offset:
+            self.stored_offset, self.stored_records = offset, records
+        if offset > self.counted_offset:
+            self.counted_offset, self.counted_records = offset, records
 
 
 def frame(body: bytes) -> bytes:
@@ -85,3 +109,23 @@ def abandoned(path: Path) -> bool:
         except BlockingIOError:
             return False
         return True
+
+
+def note(path: Path, offset: int, records: int) -> None:
+    """Write down how far a segment was stored, wholly or not at all. Raises OSError."""
+    temporary = path.with_suffix(f".{uuid4().hex[:8]}")
+    try:
+        temporary.write_text(f"{offset} {records}")
+        temporary.replace(path.with_suffix(".offset"))
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def noted(path: Path) -> tuple[int, int]:
+    """How far a segment was stored: bytes and records. A note that a power cut emptied only makes rows repeat."""
+    try:
+        offset, records = map(int, path.with_suffix(".offset").read_text().split())
+    except (FileNotFoundError, ValueError):
+        return 0, 0
+    return offset, records

@@ -3,7 +3,8 @@ when Redis holds too many (`tracking.relief`).
 
 Every process appends to segments of its own in one folder, activities and decisions apart; a flusher of any process
 reads them. How far a segment was stored is in `<segment>.offset`; a segment whose process is gone and which is stored
-to its end is deleted.
+to its end is deleted. A full disk takes no such note: the flusher remembers what it stored, and only another process
+repeats what no note tells. Deleting needs no room, so what is stored makes some.
 
 Guarantees: what is pushed as durable is on the disk before `push` returns (one fsync for all that arrived meanwhile, in
 a thread), so it survives a power cut. What is not (records of served feeds) is with the operating system: it survives
@@ -17,7 +18,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,20 +28,6 @@ log = logging.getLogger(__name__)
 
 RECENT_IDS = 100_000
 MEASURE_SECONDS = 0.5
-
-
-@dataclass(slots=True)
-class _Progress:
-    """Of a segment: how far it was stored, how far it was counted, and since when something waits in it. Once it was
-    read to its end (at `end_at`), what the reader acknowledges leaves only what came later.
-    """
-
-    stored_offset: int = 0
-    stored_records: int = 0
-    counted_offset: int = 0
-    counted_records: int = 0
-    since: float = 0.0
-    end_at: float | None = None
 
 
 class Spool:
@@ -59,7 +45,7 @@ class Spool:
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._queue: list[tuple[Kind, bytes, asyncio.Future[None]]] = []
         self._committing: asyncio.Task[None] | None = None
-        self._progress: dict[Path, _Progress] = {}
+        self._progress: dict[Path, segments.Progress] = {}
 
     async def push(self, records: Sequence[Record], *, durable: bool = True) -> frozenset[str]:
         """Keep the records; see the module for what that guarantees and `Buffer.push` for the rest."""
@@ -128,14 +114,24 @@ class Spool:
         """Nothing to do: what is not acknowledged is always handed out again."""
 
     def acknowledge(self, batch: Batch) -> None:
-        """Note how far each segment of the batch is stored."""
+        """Note how far each segment of the batch is stored; delete those that are finished. Raises OSError when a note
+        cannot be written; this spool hands out what comes behind all the same.
+        """
         assert isinstance(batch.handle, dict)
+        problems = []
         for path, (offset, records) in batch.handle.items():
-            temporary = path.with_suffix(f".{uuid4().hex[:8]}")
-            temporary.write_text(f"{offset} {records}")
-            temporary.replace(path.with_suffix(".offset"))
             progress = self._known(path)
             progress.since = progress.end_at or progress.since
+            progress.store(offset, records)
+            try:
+                if not self._finished(path, offset):
+                    segments.note(path, offset, records)
+            except FileNotFoundError:  # another flusher finished it
+                self._progress.pop(path, None)
+            except OSError as error:
+                problems.append(error)
+        if problems:
+            raise problems[0]
 
     def release(self, batch: Batch) -> None:
         """Nothing to do: what is not acknowledged is handed out again."""
@@ -220,7 +216,7 @@ class Spool:
         used = 0
         for path in self._segments():
             with suppress(FileNotFoundError):
-                used += path.stat().st_size - _stored(path)[0]
+                used += path.stat().st_size - segments.noted(path)[0]
         self._used, self._measured_at = used, time.monotonic()
 
     def _remember(self, ids: Iterator[str]) -> None:
@@ -233,15 +229,10 @@ class Spool:
         found = self._folder.glob("*.log") if self._folder.is_dir() else ()
         return sorted(found, key=lambda path: path.name.split("-")[1])
 
-    def _known(self, path: Path) -> _Progress:
+    def _known(self, path: Path) -> segments.Progress:
         """What is known of a segment, with the offset read anew: another flusher may have moved it."""
-        progress = self._progress.setdefault(path, _Progress(since=int(path.name.split("-")[1]) / 1e9))
-        offset, records = _stored(path)
-        if not offset:
-            return progress
-        progress.stored_offset, progress.stored_records = offset, records
-        if offset > progress.counted_offset:
-            progress.counted_offset, progress.counted_records = offset, records
+        progress = self._progress.setdefault(path, segments.Progress(since=int(path.name.split("-")[1]) / 1e9))
+        progress.store(*segments.noted(path))
         return progress
 
     def _count(self, path: Path) -> None:
@@ -268,6 +259,13 @@ class Spool:
         elif gone:
             self._clear(path, offset)
 
+    def _finished(self, path: Path, offset: int) -> bool:
+        """Whether nobody appends to the segment and it ends here; if so, it is deleted."""
+        finished = segments.abandoned(path) and path.stat().st_size == offset
+        if finished:
+            self._clear(path, offset)
+        return finished
+
     def _clear(self, path: Path, offset: int) -> None:
         """Delete a segment that is stored to its end; keep what cannot be read beside it, for people."""
         torn = path.stat().st_size - offset
@@ -275,14 +273,7 @@ class Spool:
             log.warning("spool segment %s ends in %d bytes that are no whole record; kept as .torn", path.name, torn)
             path.rename(path.with_suffix(".torn"))
         path.unlink(missing_ok=True)
-        path.with_suffix(".offset").unlink(missing_ok=True)
+        for left in self._folder.glob(f"{path.stem}.*"):  # its note, and those that a crash left half written
+            if left.suffix != ".torn":
+                left.unlink(missing_ok=True)
         self._progress.pop(path, None)
-
-
-def _stored(path: Path) -> tuple[int, int]:
-    """How far a segment was stored: bytes and records. A note that a power cut emptied only makes rows repeat."""
-    try:
-        offset, records = map(int, path.with_suffix(".offset").read_text().split())
-    except (FileNotFoundError, ValueError):
-        return 0, 0
-    return offset, records

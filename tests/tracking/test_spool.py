@@ -97,15 +97,39 @@ def test_at_its_cap_it_says_so_and_keeps_what_it_has(tmp_path: Path) -> None:
 
 
 def test_an_offset_that_moved_back_only_repeats(tmp_path: Path) -> None:
+    async def story() -> list[str]:
+        writer, slow, fast = Spool(tmp_path), Spool(tmp_path), Spool(tmp_path)
+        await writer.push([Record.of_event(event(n)) for n in (1, 2)])
+        first, everything = slow.take(1), fast.take(10)
+        assert first
+        assert everything
+        fast.acknowledge(everything)
+        slow.acknowledge(first)
+        found = drained(Spool(tmp_path))
+        await writer.close()
+        return found
+
+    assert asyncio.run(story()) == [uuid(2)]
+
+
+def test_a_segment_that_another_flusher_finished_gets_no_note(tmp_path: Path) -> None:
     push(Spool(tmp_path), 1, 2)
     slow, fast = Spool(tmp_path), Spool(tmp_path)
-    first = slow.take(1)
-    everything = fast.take(10)
+    first, everything = slow.take(1), fast.take(10)
     assert first
     assert everything
     fast.acknowledge(everything)
     slow.acknowledge(first)
-    assert drained(Spool(tmp_path)) == [uuid(2)]
+    assert slow.take(10) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_note_that_a_crash_left_half_written_goes_with_its_segment(tmp_path: Path) -> None:
+    push(Spool(tmp_path), 1)
+    [path] = tmp_path.glob("*.log")
+    path.with_suffix(".1a2b3c4d").touch()
+    assert drained(Spool(tmp_path)) == [uuid(1)]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("durable", [True, False])
