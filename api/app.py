@@ -24,7 +24,7 @@ def create(settings: ServiceSettings | None = None) -> Application:
     layers: Application = BodyLimit(HeadAsGet(application))
     if settings.rate_limit:
         layers = RateLimit(layers, settings.rate_limit)
-    return RequestEnvelope(layers, settings.access_log)
+    return RequestEnvelope(layers, application.state.routes, settings.access_log)
 
 
 def build(settings: ServiceSettings) -> FastAPI:

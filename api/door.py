@@ -21,7 +21,7 @@ from api.services import Service
 logger = logging.getLogger(__name__)
 PATH = "/v1/feed"
 URL = PATH.encode()
-UNUSUAL = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
+UNUSUAL = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"content-encoding"})
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -54,13 +54,14 @@ class _Unheard:
         """Do nothing."""
 
 
-def _lines(headers: Headers) -> bytes:
+def lines(headers: Headers) -> bytes:
+    """Headers as they are sent."""
     return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def _told(answer: Response) -> tuple[int, bytes, bytes]:
     """Status, lines of the head, body."""
-    return answer.status_code, _lines(answer.raw_headers), bytes(answer.body)
+    return answer.status_code, lines(answer.raw_headers), bytes(answer.body)
 
 
 class FeedExchange:
@@ -107,7 +108,7 @@ class FeedExchange:
 
     def _write(self, status: int, head: bytes, body: bytes) -> None:
         """All in one write: the system is asked once."""
-        begin = STATUS_LINE[status] + _lines(self._connection.server_state.default_headers)
+        begin = STATUS_LINE[status] + lines(self._connection.server_state.default_headers)
         end = b"" if self.keep_alive else b"connection: close\r\n"
         self._connection.transport.write(
             b"%bx-request-id: %b\r\n%b%b\r\n%b" % (begin, self._identifier.encode("ascii"), head, end, body)

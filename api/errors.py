@@ -24,6 +24,7 @@ CODES: dict[int, tuple[str, str]] = {
     404: ("not_found", "There is nothing at this address"),
     405: ("method_not_allowed", "This address does not take this method"),
     413: ("body_too_large", "The body is larger than 1 MiB"),
+    415: ("unsupported_encoding", "The body is compressed: send it as it is"),
     422: ("invalid_request", "A field of the request is wrong"),
     429: ("too_many_requests", "Too many requests from this address"),
     500: ("internal_error", "The service made a mistake; it is in its log under the request_id"),
@@ -116,7 +117,8 @@ def _methods(request: Request) -> list[str]:
     """All methods that the address takes; the router's own answer names those of the first route alone."""
     routes: list[Route] = request.app.state.routes
     matching = [route for route in routes if route.path_regex.match(request.url.path)]
-    return sorted({method for route in matching for method in route.methods or ()})
+    methods = {method for route in matching for method in route.methods or ()}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from starlette.requests import ClientDisconnect
+from starlette.routing import Route
 
 from api import errors, metrics
 from api.identifiers import request_name
@@ -42,8 +43,8 @@ class _Started:
 class RequestEnvelope:
     """Outermost layer: gives the request its id, counts and times it, and turns what nobody caught into a problem."""
 
-    def __init__(self, application: Application, access_log: bool = False) -> None:
-        self._application, self._access_log = application, access_log
+    def __init__(self, application: Application, routes: Sequence[Route] = (), access_log: bool = False) -> None:
+        self._application, self._routes, self._access_log = application, routes, access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,16 +64,22 @@ class RequestEnvelope:
             await self._application(scope, receive, send_with_id)
         except ClientDisconnect:
             logger.debug("%s %s: the client went away", scope["method"], scope["path"])
-            started.status = started.status or CLIENT_CLOSED
+            started.status = CLIENT_CLOSED  # starlette has "sent" a 500 to nobody
         except Exception:
             logger.exception("%s %s failed", scope["method"], scope["path"])
             if not started.status:
                 await errors.respond(errors.ProblemError(500))(scope, receive, send_with_id)
         finally:
-            route = getattr(scope.get("route"), "path", "other")
             seconds = time.perf_counter() - started.at
-            account(scope["method"], scope["path"], route, started.status, seconds, self._access_log)
+            account(scope["method"], scope["path"], self._route(scope), started.status, seconds, self._access_log)
             request_id.reset(token)
+
+    def _route(self, scope: Scope) -> str:
+        """The address as it is counted, also of a request that was refused before it came to its route."""
+        if found := scope.get("route"):
+            return str(found.path)
+        path = scope["path"]
+        return next((route.path for route in self._routes if route.path_regex.match(path)), "other")
 
 
 def account(method: str, path: str, route: str, status: int, seconds: float, access_log: bool) -> None:

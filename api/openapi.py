@@ -24,8 +24,8 @@ def _answers(status: int, model: type[Any], *problems: int) -> Responses:
     return {status: {"model": model, "description": (model.__doc__ or "").strip()}, **_problems(*problems)}
 
 
-FEED = _answers(200, wire.FeedAnswer, 400, 413, 422, 429, 500, 503)
-EVENTS = _answers(202, wire.EventsAnswer, 400, 413, 422, 429, 500, 503)
+FEED = _answers(200, wire.FeedAnswer, 400, 413, 415, 422, 429, 500, 503)
+EVENTS = _answers(202, wire.EventsAnswer, 400, 413, 415, 422, 429, 500, 503)
 RELOAD = _answers(202, wire.ReloadAnswer, 401, 403, 422, 429, 500, 503) | _answers(200, wire.ReloadState)
 RELOAD_STATE = _answers(200, wire.ReloadState, 401, 403, 404, 429, 500)
 SNAPSHOTS = _answers(200, wire.SnapshotsAnswer, 401, 403, 429, 500)

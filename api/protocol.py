@@ -11,12 +11,11 @@ import logging
 import sys
 from typing import Any, cast
 
-import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api import middleware
-from api.door import URL, FeedExchange, ordinary
-from api.errors import MEDIA_TYPE
+from api.door import URL, FeedExchange, lines, ordinary
+from api.errors import ProblemError, respond
 from api.identifiers import request_name
 from api.logs import request_id
 from api.services import Service
@@ -148,23 +147,17 @@ class ProblemProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer, close and account for it; the connection cannot be understood any further."""
-        status, code, title, detail = 400, "malformed_http", "Bad Request", f"This is not HTTP: {sys.exception()}"
+        problem = ProblemError(400, f"This is not HTTP: {sys.exception()}", code="malformed_http")
         if len(self.url) > LONGEST_URL:
-            status, code, title = 414, "address_too_long", "URI Too Long"
-            detail = f"The address has more than {LONGEST_URL} bytes: send the fields in the body of a POST"
+            problem = ProblemError(414, f"More than {LONGEST_URL} bytes of address", code="address_too_long")
         name = request_name()
-        problem = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
-        body = orjson.dumps(problem | {"request_id": name})
-        lines = [
-            f"HTTP/1.1 {status} {title}",
-            f"content-type: {MEDIA_TYPE}",
-            f"content-length: {len(body)}",
-            f"x-request-id: {name}",
-            "connection: close",
-        ]
-        self.transport.write("\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body)
-        self.transport.close()
         token = request_id.set(name)
-        logger.info("%s: %s", self.client, detail)
-        middleware.account("other", "", "other", status, 0.0, self.app_state["service"].runtime.settings.access_log)
+        answer = respond(problem)
+        extra = [(b"x-request-id", name.encode("ascii")), (b"connection", b"close")]
+        head = STATUS_LINE[problem.status] + lines([*answer.raw_headers, *extra])
+        self.transport.write(head + b"\r\n" + bytes(answer.body))
+        self.transport.close()
+        logger.info("%s: %s", self.client, problem.detail)
+        access_log = self.app_state["service"].runtime.settings.access_log
+        middleware.account("other", "", "other", problem.status, 0.0, access_log)
         request_id.reset(token)

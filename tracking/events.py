@@ -112,6 +112,8 @@ def parse(raw: object, index: int, now: datetime) -> Event | Rejection:
 
 def _event(raw: Mapping[str, object], now: datetime) -> Event:
     event_type = raw.get("event_type")
+    if event_type is None:
+        raise _FieldError("missing_field", "event_type: needed")
     if event_type not in EVENT_TYPES:
         known = ", ".join(EVENT_TYPES)
         raise _FieldError("unknown_event_type", f"event_type: {_shown(event_type)} is not one of {known}")

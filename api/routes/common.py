@@ -23,7 +23,9 @@ def service(request: Request) -> Service:
 
 
 async def json_body(request: Request) -> Any:
-    """The body, parsed. Raises 400 when it is not JSON."""
+    """The body, parsed. Raises 400 when it is not JSON, 415 when it is compressed."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ProblemError(415)
     return json_value(await request.body())
 
 

@@ -1,6 +1,8 @@
 """Every error that leaves the service is a problem with a code and the request's id, and nothing else ever leaves."""
 
+import gzip
 import json
+import re
 import socket
 from collections.abc import Iterator
 
@@ -94,6 +96,35 @@ def test_what_is_no_request_is_answered_with_a_problem_counted_and_logged(
     eventually(lambda: f'route="other",status="{status}"' in server.http.get("/metrics").text)
 
 
+def counted(server: Server, line: str) -> float:
+    """What /metrics says of `talentfeed_http_requests_total` with these labels."""
+    text = server.http.get("/metrics").text
+    found = re.search(rf"^talentfeed_http_requests_total\{{{line}\}} (.+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_a_client_that_hangs_up_in_its_body_is_no_mistake_of_the_service(server: Server) -> None:
+    line = 'method="POST",route="/v1/events",status="{}"'
+    before = counted(server, line.format(499)), counted(server, line.format(500))
+    with socket.create_connection(("127.0.0.1", server.port), 10) as link:
+        link.sendall(b'POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 22\r\n\r\n{"events": [')
+    eventually(lambda: counted(server, line.format(499)) == before[0] + 1)
+    assert counted(server, line.format(500)) == before[1]
+
+
+def test_a_request_refused_before_its_route_is_counted_as_its_route(server: Server) -> None:
+    line = 'method="POST",route="/v1/events",status="413"'
+    before = counted(server, line)
+    check(server.http.post("/v1/events", content=b" " * (1 << 21)), 413, "body_too_large")
+    eventually(lambda: counted(server, line) == before + 1)
+
+
+@pytest.mark.parametrize("path", ["/v1/feed", "/v1/events"])
+def test_a_compressed_body_is_told_so(server: Server, path: str) -> None:
+    body, headers = gzip.compress(b'{"user_id": 7}'), {"Content-Encoding": "gzip"}
+    check(server.http.post(path, content=body, headers=headers), 415, "unsupported_encoding")
+
+
 def test_one_thousand_and_one_events_are_refused(server: Server) -> None:
     answer = server.http.post("/v1/events", json={"events": [{}] * 1001})
     check(answer, 422, "invalid_request")
@@ -101,7 +132,7 @@ def test_one_thousand_and_one_events_are_refused(server: Server) -> None:
 
 
 def test_a_wrong_method_is_told_which_ones_are_taken(server: Server) -> None:
-    assert server.http.delete("/v1/feed").headers["allow"] == "GET, POST"
+    assert server.http.delete("/v1/feed").headers["allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.parametrize("header", [{"X-API-Key": "wrong"}, {"Authorization": "Bearer wrong"}, {"X-API-Key": "ñ"}])

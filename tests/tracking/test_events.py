@@ -36,6 +36,7 @@ def test_an_event_comes_back_from_its_json(kind: str) -> None:
 @pytest.mark.parametrize(
     ("change", "code", "field"),
     [
+        ({"event_type": None}, "missing_field", "event_type"),
         ({"event_type": "view"}, "unknown_event_type", "event_type"),
         ({"event_type": "feed_request"}, "unknown_event_type", "event_type"),
         ({"event_type": ["like"]}, "unknown_event_type", "event_type"),
