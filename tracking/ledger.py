@@ -2,7 +2,7 @@
 
 One Protocol, two implementations: `redis_ledger` and `local_ledger`. Served items and the creator window belong to the
 session, watched and hidden ones to the viewer. A ledger is memory, not record: losing it ends sessions, and brings back
-what was hidden or watched since the last reload.
+what was hidden, and what was watched since the last reload.
 """
 
 import logging
@@ -44,7 +44,9 @@ class Ledger(Protocol):
         ...
 
     async def acted(self, events: Sequence[Event]) -> None:
-        """Viewers watched and hid; other acts are passed over."""
+        """Viewers watched and hid; other acts are passed over. An act counts from now on, whatever its `timestamp`: a
+        phone's clock may be years behind, and must not cost its viewer a hide.
+        """
         ...
 
     async def latest_feeds(self, events: Sequence[Event]) -> Mapping[str, str]:

@@ -52,7 +52,10 @@ SESSION = "SELECT id, items, at FROM served WHERE session = ? ORDER BY id DESC L
 RECENT = "SELECT feed_id, items FROM served WHERE user_id = ? AND at >= ? ORDER BY id DESC LIMIT ?"
 MARKED = "SELECT item FROM marks WHERE user_id = ? AND mark = ? ORDER BY at DESC LIMIT ?"
 SERVE = "INSERT INTO served (user_id, session, feed_id, items, at) VALUES (?, ?, ?, ?, ?)"
-MARK = "INSERT OR REPLACE INTO marks (user_id, mark, item, at) VALUES (?, ?, ?, ?)"
+MARK = """
+INSERT INTO marks (user_id, mark, item, at) VALUES (?, ?, ?, ?)
+ON CONFLICT (user_id, mark, item) DO UPDATE SET at = max(at, excluded.at)
+"""
 
 
 class LocalLedger:
@@ -96,9 +99,10 @@ class LocalLedger:
 
     async def acted(self, events: Sequence[Event]) -> None:
         """Viewers watched and hid; see `Ledger`."""
+        now = self._clock()
         rows = [
-            (event.user_id, MARKS[event.event_type], event.item, event.timestamp.timestamp())
-            for event in events
+            (event.user_id, MARKS[event.event_type], event.item, now + place * 1e-6)  # in their order
+            for place, event in enumerate(events)
             if event.event_type in MARKS and event.item
         ]
 

@@ -1,8 +1,8 @@
 """The ledger in Redis, shared by all workers and machines.
 
 Keys: `session:{user_id}:{timestamp}` (list of packed feeds, an hour after the last), `watched:{user_id}` and
-`hidden:{user_id}` (items scored by time, half a year), `recent_feeds:{user_id}:{day}` (list of feeds with their items,
-gone after two days).
+`hidden:{user_id}` (items scored by when the act arrived, half a year after the last), `recent_feeds:{user_id}:{day}`
+(list of feeds with their items, gone after two days).
 """
 
 from asyncio import Future
@@ -45,12 +45,17 @@ SERVED = Template(*REMEMBER)
 MOST = {"watched": MOST_WATCHED, "hidden": MOST_HIDDEN}
 
 # Many events are one command, because a pipeline of hundreds costs the client several times what it costs Redis.
-# KEYS: marks of viewers. ARGV: their time to live in seconds, then per key the time, the item, how many are kept.
+# KEYS: marks of viewers. ARGV: their time to live in seconds, then per key the item and how many are kept. The latest are
+# kept, so an act counts as later than all before it even when Redis' clock has gone back.
 MARK = Script("""
-local most = {}
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+local latest, most = {}, {}
 for i, key in ipairs(KEYS) do
-  redis.call('ZADD', key, ARGV[3 * i - 1], ARGV[3 * i])
-  most[key] = ARGV[3 * i + 1]
+  local before = latest[key] or tonumber(redis.call('ZREVRANGE', key, 0, 0, 'WITHSCORES')[2] or 0)
+  latest[key] = math.max(now, before + 0.000001)
+  redis.call('ZADD', key, latest[key], ARGV[2 * i])
+  most[key] = ARGV[2 * i + 1]
 end
 for key, kept in pairs(most) do
   redis.call('ZREMRANGEBYRANK', key, 0, -kept - 1)
@@ -139,7 +144,7 @@ class RedisLedger:
             return
         arguments: list[Argument] = [MARK_SECONDS]
         for mark, event in marks:
-            arguments += [event.timestamp.timestamp(), event.item or "", MOST[mark]]
+            arguments += [event.item or "", MOST[mark]]
         await self._run(MARK, [f"{mark}:{event.user_id}" for mark, event in marks], arguments)
 
     async def latest_feeds(self, events: Sequence[Event]) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from engine.feed_types import NOTHING_SEEN
 from tests.tracking.worlds import event, served, uuid
-from tracking.ledger import MOST_WATCHED, Ledger
+from tracking.ledger import MOST_HIDDEN, MOST_WATCHED, Ledger
 from tracking.local_ledger import LocalLedger
 from tracking.redis_client import RedisConfig
 from tracking.redis_ledger import RedisLedger
@@ -123,3 +124,22 @@ def test_the_latest_thousand_watched_items_of_a_viewer_are_kept(tell: Tell) -> N
     assert set(seen.watched_videos) == set(range(6, MOST_WATCHED + 6))
     assert seen.hidden_videos == (3,)
     assert tell(lambda ledger: ledger.read(8, "8:1")).watched_videos == (3,)
+
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def test_a_hide_from_a_phone_whose_clock_is_years_behind_holds_from_now_on(tell: Tell) -> None:
+    tell(lambda ledger: ledger.acted([event(n, "hide", video_id=n) for n in range(1, MOST_HIDDEN + 1)]))
+    tell(lambda ledger: ledger.acted([event(9001, "hide", video_id=9001, timestamp=LONG_AGO)]))
+    tell(lambda ledger: ledger.served(served("f1", "AU:5")))
+    seen = tell(lambda ledger: ledger.read(7, "7:1"))
+    assert set(seen.hidden_videos) == {*range(2, MOST_HIDDEN + 1), 9001}
+
+
+def test_an_older_act_that_is_sent_late_does_not_make_a_watched_item_an_old_one(tell: Tell) -> None:
+    acts = [event(n, video_id=n) for n in range(1, MOST_WATCHED + 1)]
+    tell(lambda ledger: ledger.acted(acts))
+    tell(lambda ledger: ledger.acted([event(2001, video_id=1, timestamp=LONG_AGO), event(2002, video_id=2002)]))
+    seen = tell(lambda ledger: ledger.read(7, "7:1"))
+    assert set(seen.watched_videos) == {1, *range(3, MOST_WATCHED + 1), 2002}

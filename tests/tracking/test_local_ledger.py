@@ -77,3 +77,24 @@ def test_a_file_that_is_no_database_is_set_aside_and_begun_anew(tmp_path: Path) 
 
     assert asyncio.run(hide()) == (5,)
     assert (tmp_path / "sessions.sqlite.damaged").exists()
+
+
+def test_a_mark_holds_for_180_days_after_it_arrived_though_the_clock_goes_back_a_little(tmp_path: Path) -> None:
+    clock = [1e9]
+
+    async def story() -> list[tuple[int, ...]]:
+        found = []
+        ledger = LocalLedger(tmp_path / "sessions.sqlite", lambda: clock[0])
+        await ledger.acted([event(1, "hide", video_id=5)])
+        clock[0] -= 3600.0
+        await ledger.acted([event(2, "hide", video_id=5)])
+        await ledger.close()
+        for days in (180.0, 180.1):
+            clock[0] = 1e9 + days * 86_400
+            ledger = LocalLedger(tmp_path / "sessions.sqlite", lambda: clock[0])
+            await ledger.served(served("f1", "AU:6"))
+            found.append((await ledger.read(7, "7:1")).hidden_videos)
+            await ledger.close()
+        return found
+
+    assert asyncio.run(story()) == [(5,), ()]

@@ -11,7 +11,7 @@ import redis
 from engine.feed_types import Seen
 from tests.support.servers import Redis
 from tests.tracking.worlds import event, served, uuid
-from tracking.ledger import MOST_RECENT, LedgerUnavailableError
+from tracking.ledger import MARK_SECONDS, MOST_HIDDEN, MOST_RECENT, LedgerUnavailableError
 from tracking.redis_client import RedisConfig
 from tracking.redis_ledger import BYTES_AT_ONCE, VIEWERS_AT_ONCE, RedisLedger
 
@@ -83,6 +83,17 @@ def test_the_latest_hundred_feeds_of_today_and_yesterday_are_searched(redis_serv
     expected = {uuid(n): f"f{n}" for n in (21, 80, 81, 120)} | {uuid(5000): "f120"}
     assert tell(redis_server, ask, noon) == expected
     assert tell(redis_server, ask, noon + 2 * DAY) == {}
+
+
+def test_a_mark_counts_as_the_latest_though_redis_clock_went_back_and_holds_for_half_a_year(
+    redis_server: Redis, raw: Any
+) -> None:
+    later = time.time() + 3600.0
+    raw.zadd("hidden:7", {f"video:{n}": later + n for n in range(MOST_HIDDEN)})
+    tell(redis_server, lambda ledger: ledger.acted([event(1, "hide", video_id=9000), event(2, "hide", video_id=1)]))
+    assert raw.zrange("hidden:7", -2, -1) == [b"video:9000", b"video:1"]
+    assert (raw.zcard("hidden:7"), raw.zscore("hidden:7", "video:0")) == (MOST_HIDDEN, None)
+    assert MARK_SECONDS - 60 < raw.ttl("hidden:7") <= MARK_SECONDS
 
 
 @pytest.mark.parametrize("each", [1, 12], ids=["few items a viewer", "many items a viewer"])
