@@ -45,8 +45,8 @@ SERVED = Template(*REMEMBER)
 MOST = {"watched": MOST_WATCHED, "hidden": MOST_HIDDEN}
 
 # Many events are one command, because a pipeline of hundreds costs the client several times what it costs Redis.
-# KEYS: marks of viewers. ARGV: their time to live in seconds, then per key the item and how many are kept. The latest are
-# kept, so an act counts as later than all before it even when Redis' clock has gone back.
+# KEYS: marks of viewers. ARGV: their time to live in seconds, then per key the item and how many are kept. These are
+# the latest, so an act counts as later than all before it even when Redis' clock has gone back.
 MARK = Script("""
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
