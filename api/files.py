@@ -23,10 +23,20 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Replace the file. Raises OSError."""
+    write_whole(path, orjson.dumps(content, default=str))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace the file, or leave it as it was. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    fresh.write_bytes(orjson.dumps(content, default=str))
-    fresh.replace(path)
+    try:
+        fresh.write_bytes(content)
+        fresh.replace(path)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink()
+        raise
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Who is alive: every process writes DATA_DIR/workers/<host>-<pid>.json each second and removes it when it ends."""
 
+import logging
 import os
 import socket
 import time
@@ -9,6 +10,7 @@ from typing import Any
 
 from api.files import read_json, write_json
 
+logger = logging.getLogger(__name__)
 SILENT_SECONDS = 10.0
 HOST = socket.gethostname()
 
@@ -25,8 +27,11 @@ class Heartbeats:
         write_json(self._of(os.getpid()), {**own, **state})
 
     def remove(self, pid: int = 0) -> None:
-        """This process ends, or another one of this machine has ended."""
-        self._of(pid or os.getpid()).unlink(missing_ok=True)
+        """This process ends, or another one of this machine has ended. Never raises: it falls silent all the same."""
+        try:
+            self._of(pid or os.getpid()).unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("a heartbeat stays although its process has ended: %s", error)
 
     def alive(self, role: str) -> list[dict[str, Any]]:
         """States of the processes of a role that run and were heard of lately, in the order of hosts and pids."""

@@ -6,11 +6,13 @@ Without that every process that ever ran would leave its files, and /metrics wou
 import logging
 import os
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import mmap_dict
 
+from api.files import write_whole
 from api.metrics_folders import HEIR
 
 logger = logging.getLogger(__name__)
@@ -28,27 +30,48 @@ def reserve(folder: Path, pid: int) -> None:
 
 
 def bury(folder: Path, pid: int) -> None:
-    """Add the counters and histograms of a process that has ended to those of the dead; forget its gauges."""
-    for kind in ("counter", "histogram"):
-        left = folder / f"{kind}_{pid}.db"
-        try:
+    """Add the counters and histograms of a process that has ended to those of the dead; forget its gauges.
+
+    Never raises. On a disk that takes nothing the files stay as they are, and are counted as they are.
+    """
+    try:
+        for kind in ("counter", "histogram"):
+            left = folder / f"{kind}_{pid}.db"
             _add(left, folder / f"{kind}_{HEIR}.db")
-        except (OSError, ValueError, struct.error) as error:
-            logger.warning("what process %d counted is lost: %s", pid, error)
-        left.unlink(missing_ok=True)
-    for path in folder.glob(f"gauge_*_{pid}.db"):
-        path.unlink(missing_ok=True)
+            left.unlink(missing_ok=True)
+        for path in folder.glob(f"gauge_*_{pid}.db"):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        logger.warning("the metrics of process %d, which has ended, stay in files of their own: %s", pid, error)
 
 
 def _add(left: Path, kept: Path) -> None:
-    if not left.exists():
-        return
+    """Written whole and never mapped: a full disk is an error here, and not the end of this process by SIGBUS."""
+    if counted := _values(left):
+        total = _values(kept)
+        for key, value in counted.items():
+            total[key] = total.get(key, 0.0) + value
+        write_whole(kept, _packed(total))
+
+
+def _values(path: Path) -> dict[str, float]:
+    """What a file counts; nothing when it is not there, or damaged."""
     files: Any = mmap_dict.MmapedDict
-    with kept.open("ab") as file:  # before it is mapped: see `reserve`
-        os.posix_fallocate(file.fileno(), 0, max(left.stat().st_size, kept.stat().st_size))
-    heir = files(str(kept))
     try:
-        for key, value, _, _ in files.read_all_values_from_file(str(left)):
-            heir.write_value(key, heir.read_value(key)[0] + value, 0.0)
-    finally:
-        heir.close()
+        return {key: value for key, value, _, _ in files.read_all_values_from_file(str(path))}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, struct.error, RuntimeError) as error:
+        logger.warning("what was counted in %s is lost, it is damaged: %s", path, error)
+        return {}
+
+
+def _packed(values: Mapping[str, float]) -> bytes:
+    """A file as `prometheus_client` lays it out: how much is used, then keys, padded with spaces, and their values."""
+    entries = []
+    for key, value in values.items():
+        encoded = key.encode()
+        padded = encoded + b" " * (8 - (len(encoded) + 4) % 8)
+        entries.append(struct.pack(f"i{len(padded)}sdd", len(encoded), padded, value, 0.0))
+    content = b"".join(entries)
+    return struct.pack("i4x", 8 + len(content)) + content

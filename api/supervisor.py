@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -35,6 +36,7 @@ class Supervisor:
         self._settings, self._role = settings, role
         self._stop_signal, self._began = 0, time.monotonic()
         self._reload = self._restart = False
+        self._refusal: int | None = 0
         self._rolling: Iterator[None] | None = None
         self._heartbeats = Heartbeats(settings.data_dir / "workers")
         self.children: list[Child] = []
@@ -86,13 +88,32 @@ class Supervisor:
                     self._heartbeats.remove(pid)
                 if code == BAD_SETTINGS and self._rolling is None and now - self._began < STEADY_SECONDS:
                     return BAD_SETTINGS
-                self._look_after(child, code, now)
-            if self._reload:
-                self._reload = False
-                Reloads(self._settings.data_dir / "reloads").request("SIGHUP")
-            self._roll()
+                with self._going_on():
+                    self._look_after(child, code, now)
+            self._ask_for_reload()
+            with self._going_on():
+                self._roll()
             time.sleep(TICK_SECONDS)
         return 0
+
+    @contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """What the system refuses ends nobody: each kind of it is told once, and tried again at the next turn."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno != self._refusal:
+                self._refusal = error.errno
+                logger.error("the parent goes on without what it could not do: %s", error)
+
+    def _ask_for_reload(self) -> None:
+        """After SIGHUP. On a disk that takes nothing this is told, and SIGHUP may be sent again."""
+        if self._reload:
+            self._reload = False
+            try:
+                Reloads(self._settings.data_dir / "reloads").request("SIGHUP")
+            except OSError as error:
+                logger.error("DATA_DIR: SIGHUP is in vain, the reload cannot be asked for: %s", error)
 
     def _look_after(self, child: Child, code: int | None, now: float) -> None:
         """Start a child that does not run, unless it was retired."""
@@ -105,6 +126,7 @@ class Supervisor:
             logger.error("%s ended with %s; it starts again", child.name, _told(code))
         if child.process is None and now >= child.start_after:
             child.start(now)
+            self._refusal = 0
 
     def _roll(self) -> None:
         """A step of the rolling restart, if one was asked for."""
