@@ -16,7 +16,7 @@ from tracking.sink import Sink
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS, WARN_SECONDS = 1.0, 60.0
+LOOK_SECONDS, WARN_SECONDS = 1.0, 5.0
 TOLD_SECONDS = 3600.0
 """How long /health tells that Redis was emptied."""
 

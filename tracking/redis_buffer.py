@@ -184,9 +184,14 @@ class RedisBuffer:
         self._adopt_at = time.monotonic() + ADOPT_SECONDS
 
     def warnings(self) -> list[str]:
-        """What in Redis' own settings may lose events, in words; empty when nothing does."""
+        """What in Redis' own settings may lose events, in words; empty when nothing does.
+
+        Raises BufferUnavailableError, also while Redis reads its files.
+        """
         with _told():
             found: Any = {**self._patient.info("persistence"), **self._patient.info("memory")}
+            if found.get("loading"):  # its settings are not in force yet
+                raise redis.BusyLoadingError("Redis is loading its files")
         told = []
         if not found.get("aof_enabled"):
             told.append("redis keeps no append-only file: a crash of it loses what waits (set appendonly yes)")

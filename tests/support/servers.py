@@ -133,7 +133,10 @@ class Redis(Server):
             if probe.connect_ex((self.host, self.port)):
                 return False
             probe.sendall(b"PING\r\n")
-            return probe.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+            try:
+                return probe.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+            except OSError:
+                return False
 
 
 class Sshd(Server):

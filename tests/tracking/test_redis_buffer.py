@@ -1,4 +1,5 @@
 import asyncio
+import threading
 import time
 from typing import Any
 
@@ -108,6 +109,25 @@ def test_a_redis_that_may_lose_events_is_told(redis_server: Redis, raw: Any) -> 
         "redis keeps no append-only file",
         "redis may evict what waits (maxmemory-policy allkeys-lru, not noeviction)",
     ]
+
+
+def test_a_redis_that_reads_its_files_is_not_said_to_keep_none() -> None:
+    with Redis(appendonly="yes", key_load_delay="50") as server:  # microseconds a key; it answers every 1,024 keys
+        with redis.Redis(host=server.host, port=server.port).pipeline() as pipeline:
+            for number in range(20_000):
+                pipeline.set(f"key{number}", "x")
+            pipeline.execute()
+        server.kill()
+        starting = threading.Thread(target=server.start)
+        starting.start()
+        buffer, told = RedisBuffer(config(server)), list[str]()
+        while starting.is_alive():
+            try:
+                told += buffer.warnings()
+            except BufferUnavailableError as error:
+                told.append(str(error))
+        assert any("loading" in one for one in told)
+        assert not any("append-only" in one for one in told)
 
 
 def test_a_full_redis_says_so_and_can_still_be_emptied(redis_server: Redis, raw: Any) -> None:
