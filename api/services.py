@@ -83,7 +83,8 @@ def tracker(settings: ServiceSettings) -> "Tracker":
     if redis is None:
         from tracking.local_ledger import LocalLedger
 
-        return Tracker(buffer=spool, spool=spool, ledger=LocalLedger(settings.data_dir / "sessions.sqlite"))
+        ledger = LocalLedger(settings.data_dir / "sessions.sqlite", timeout=settings.ledger_timeout_seconds)
+        return Tracker(buffer=spool, spool=spool, ledger=ledger)
     from tracking.redis_buffer import RedisBuffer
     from tracking.redis_client import Breaker
     from tracking.redis_ledger import RedisLedger

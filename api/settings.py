@@ -86,6 +86,9 @@ class ServiceSettings(LoadSettings):
     redis_timeout_seconds: Annotated[float, Field(gt=0, le=5)] = Field(
         0.05, description="longest wait for Redis on the path of a request"
     )
+    ledger_timeout_seconds: Annotated[float, Field(gt=0, le=5)] = Field(
+        0.25, description="the same for the file of sessions in DATA_DIR, which is used without Redis"
+    )
 
     ssh_host: str | None = Field(
         None, description="SSH host through which MySQL and Redis are reached; unset: directly"

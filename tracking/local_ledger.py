@@ -35,8 +35,8 @@ from tracking.sqlite_files import write_ahead
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-BUSY_SECONDS, LIMIT_SECONDS, OPEN_SECONDS = 0.1, 0.25, 1.0
-"""Longest wait for another process's write; for any call, should the disk hang; and for the first call, which opens."""
+OPEN_SECONDS, BUSY_SHARE = 1.0, 0.4
+"""Least time for the first call; the share of a call's time that it may wait for another process's write."""
 PURGE_EVERY = 256
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS served (
@@ -59,13 +59,15 @@ ON CONFLICT (user_id, mark, item) DO UPDATE SET at = max(at, excluded.at)
 
 
 class LocalLedger:
-    """Sessions and viewers in the file at `path`. `clock` is seconds since 1970.
+    """Sessions and viewers in the file at `path`. A call takes at most `timeout` seconds; the first one opens the file
+    and may take a second if that is more. `clock` is seconds since 1970.
 
     One thread does the file's work, so the event loop never waits for it.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time, *, timeout: float = 0.25) -> None:
         self._path, self._clock, self._served = path, clock, 0
+        self._timeout, self._open_timeout = timeout, max(timeout, OPEN_SECONDS)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._connection: sqlite3.Connection | None = None
 
@@ -150,7 +152,7 @@ class LocalLedger:
             return result
 
         try:
-            async with asyncio.timeout(LIMIT_SECONDS if self._connection else OPEN_SECONDS):
+            async with asyncio.timeout(self._timeout if self._connection else self._open_timeout):
                 return await asyncio.get_running_loop().run_in_executor(self._thread, done)
         except (sqlite3.Error, OSError, TimeoutError, RuntimeError) as error:
             raise LedgerUnavailableError(f"{self._path.name}: {type(error).__name__}: {error}") from error
@@ -169,12 +171,12 @@ class LocalLedger:
 
     def _prepared(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=OPEN_SECONDS / 2, check_same_thread=False, isolation_level=None
+            self._path, timeout=self._open_timeout / 2, check_same_thread=False, isolation_level=None
         )
-        write_ahead(connection, OPEN_SECONDS / 2)
+        write_ahead(connection, self._open_timeout / 2)
         connection.execute("PRAGMA synchronous = OFF")
         connection.executescript(SCHEMA)
-        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SHARE * self._timeout * 1000)}")
         return connection
 
 

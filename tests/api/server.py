@@ -88,7 +88,8 @@ class Server:
 def environment(**settings: str) -> dict[str, str]:
     """The environment of a process of the service: what a process needs to run at all, and these settings."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    return {**kept, "PYTHONPATH": str(ROOT), "DRAIN_SECONDS": "0.3", **settings}
+    patient = {"LEDGER_TIMEOUT_SECONDS": "5"}  # a machine that stalls for a moment costs no test its complete feed
+    return {**kept, "PYTHONPATH": str(ROOT), "DRAIN_SECONDS": "0.3", **patient, **settings}
 
 
 def command(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -25,7 +25,7 @@ def tell(request: pytest.FixtureRequest, tmp_path: Path) -> Tell:
 
     def made() -> Ledger:
         if request.param == "local":
-            return LocalLedger(tmp_path / "sessions.sqlite")
+            return LocalLedger(tmp_path / "sessions.sqlite", timeout=5.0)
         server = request.getfixturevalue("redis_server")
         return RedisLedger(RedisConfig(host=server.host, port=server.port, timeout=5.0))
 

@@ -46,7 +46,7 @@ def on_redis(config: RedisConfig, *, together: bool) -> Bench:
 
 
 def on_disk(folder: Path) -> Bench:
-    spool, ledger = Spool(folder / "spool"), LocalLedger(folder / "sessions.sqlite")
+    spool, ledger = Spool(folder / "spool"), LocalLedger(folder / "sessions.sqlite", timeout=5.0)
     return Bench(EachRecorder(spool, ledger), spool, ledger, Breaker())
 
 

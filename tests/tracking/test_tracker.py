@@ -35,7 +35,7 @@ Story = Callable[[Tracker], Awaitable[Any]]
 
 def embedded(folder: Path, **spool: Any) -> Tracker:
     buffer = Spool(folder / "spool", **spool)
-    return Tracker(buffer=buffer, spool=buffer, ledger=LocalLedger(folder / "sessions.sqlite"))
+    return Tracker(buffer=buffer, spool=buffer, ledger=LocalLedger(folder / "sessions.sqlite", timeout=5.0))
 
 
 def with_redis(server: Redis, folder: Path, timeout: float = 5.0) -> Tracker:
