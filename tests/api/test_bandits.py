@@ -11,7 +11,7 @@ import pytest
 from engine.features import NAMES
 from tests.api.conftest import MakeServer
 from tests.api.server import command
-from tests.promises.test_roles import eventually
+from tests.support.waiting import eventually
 from tests.tracking.logs import log_rows, store
 from tracking.learner import Learner
 from tracking.policies import PolicyStore
