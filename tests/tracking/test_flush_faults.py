@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-import threading
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from tests.support.servers import Database, MariaDB, Redis
 from tests.tracking.test_flush import CrashError, Faulty
@@ -20,10 +19,11 @@ from tracking.buffer import Record
 from tracking.dead_letters import DeadLetters
 from tracking.flush import Flusher
 from tracking.mysql_sink import MySQLSink
-from tracking.redis_buffer import RedisBuffer
+from tracking.redis_buffer import DAY_SECONDS, RedisBuffer
 from tracking.redis_client import RedisConfig
 
 EVENTS, FLUSHERS, CRASHES = 200, 4, 8
+STEPS = 20  # in which the time of one expiry passes
 
 
 @pytest.fixture
@@ -75,35 +75,38 @@ def test_four_flushers_that_crash_between_any_two_steps_lose_and_double_nothing(
     sink.close()
 
 
+def pass_time(raw: Any, seconds: float) -> None:
+    """Make what waits in Redis older, and let expire what would have."""
+    for key in raw.zrange("activity_waiting", 0, -1):
+        raw.zincrby("activity_waiting", -seconds, key)
+    for key in raw.keys("*user_activity:*"):
+        if (left := raw.pttl(key)) >= 0:
+            raw.pexpire(key, left - int(seconds * 1000))
+
+
 def test_with_the_database_away_for_five_expiries_nothing_is_lost(
     config: RedisConfig, own_mariadb: MariaDB, tmp_path: Path
 ) -> None:
-    database = own_mariadb.new_database()
+    database, now = own_mariadb.new_database(), [0.0]
     sink = MySQLSink(lambda: database.connect(connect_timeout=1))
     sink.create_tables()
     own_mariadb.stop()
-    stopping = threading.Event()
-
-    def keep() -> None:
-        buffer = RedisBuffer(config, ttl_seconds=2.0)
-        flusher = Flusher([buffer], sink, DeadLetters(tmp_path / "dead.jsonl"))
-        while not stopping.wait(0.2):
-            flusher.shelter()
-            if flusher.due():
-                flusher.flush()
-
-    keeper = threading.Thread(target=keep)
-    keeper.start()
-    for number in range(20):
-        push(RedisBuffer(config, ttl_seconds=2.0), Record.of_event(event(number, user_id=number % 3)))
-        time.sleep(0.5)
-    stopping.set()
-    keeper.join()
-    own_mariadb.restart()
-    flusher = Flusher([RedisBuffer(config, ttl_seconds=2.0)], sink, DeadLetters(tmp_path / "dead.jsonl"))
+    letters = DeadLetters(tmp_path / "dead.jsonl")
+    keeper = Flusher([RedisBuffer(config)], sink, letters, clock=lambda: now[0])
+    with redis.Redis(host=config.host, port=config.port, db=config.db) as raw:
+        for step in range(5 * STEPS):
+            if step % 5 == 0:
+                push(RedisBuffer(config), Record.of_event(event(step, user_id=step % 3)))
+            pass_time(raw, DAY_SECONDS / STEPS)
+            now[0] += DAY_SECONDS / STEPS
+            keeper.shelter()
+            if keeper.due():
+                keeper.flush()
+    own_mariadb.start()
+    flusher = Flusher([RedisBuffer(config)], sink, letters)
     flusher.recover()
     flusher.flush()
-    assert stored(database) == Counter(uuid(n) for n in range(20))
+    assert stored(database) == Counter(uuid(step) for step in range(0, 5 * STEPS, 5))
     sink.close()
 
 

@@ -30,7 +30,12 @@ from tracking.sink import SinkUnavailableError
 from tracking.spool import Spool
 
 STORIES = settings(
-    max_examples=10, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    max_examples=10,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+    derandomize=True,
 )
 HUNT = settings(STORIES, max_examples=300, phases=[Phase.generate])
 
