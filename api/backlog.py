@@ -95,7 +95,7 @@ class Backlog:
         when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._emptied = (
             f"redis was emptied, or lost its files, before {when}: up to {before.records if before else 'all'} records"
-            " that waited there are lost, and sessions begin anew"
+            " that waited there are lost, and what viewers were served and hid is forgotten"
         )
         self._emptied_at = time.monotonic()
         metrics.redis_emptied.inc()

@@ -1,21 +1,20 @@
 """All that the API asks of tracking: accept events, record a feed, say what was seen, count what waits."""
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from engine.feed_types import NOTHING_SEEN, Seen
+from engine.feed_types import Seen
 from tracking.buffer import Buffer, BufferFullError, BufferUnavailableError, Record, Waiting
 from tracking.events import Event, Rejection, parse
 from tracking.ledger import Ledger, LedgerUnavailableError
+from tracking.outages import Outages
+from tracking.owed import Owed
 from tracking.recorder import ALL_KEPT, EachRecorder, Recorder, records_of
 from tracking.served import Served
-
-log = logging.getLogger(__name__)
 
 BUFFER, LEDGER = "activity_buffer", "session_ledger"
 """The names of degraded parts, in answers and in `Tracker.problems`."""
@@ -45,6 +44,7 @@ class Tracker:
     def __init__(self, *, buffer: Buffer, spool: Buffer, ledger: Ledger, recorder: Recorder | None = None) -> None:
         self._buffer, self._spool, self._ledger = buffer, spool, ledger
         self._recorder = recorder or EachRecorder(buffer, ledger)
+        self._owed, self._outages = Owed(ledger), Outages()
         self.problems: Counter[str] = Counter()
         """How often each part did not answer, for /health and /metrics."""
 
@@ -71,6 +71,7 @@ class Tracker:
         """
         kept = await self._recorder.keep(served)
         if kept is ALL_KEPT:
+            self._outages.answered(BUFFER, LEDGER)
             return []
         degraded = []
         if kept.unrecorded is not None:
@@ -81,16 +82,21 @@ class Tracker:
                     await self._spool.push(records_of(served), durable=False)
         if kept.forgotten is not None:
             self._problem(LEDGER, kept.forgotten)
+            self._owed.feed(served)
             degraded.append(LEDGER)
         return degraded
 
     async def seen(self, user_id: int, session_id: str) -> tuple[Seen, list[str]]:
-        """What the session was served and the viewer watched and hid; when the ledger is away nothing, and its name."""
+        """What the session was served and the viewer watched and hid; when the ledger is away what this worker still
+        owes it, and the ledger's name.
+        """
         try:
+            if self._owed:
+                await self._owed.settle()
             return await self._ledger.read(user_id, session_id), []
         except LedgerUnavailableError as error:
             self._problem(LEDGER, error)
-            return NOTHING_SEEN, [LEDGER]
+            return self._owed.seen(user_id, session_id), [LEDGER]
 
     async def backlog(self) -> dict[str, Waiting | None]:
         """What waits to be flushed, by durability; None where it cannot be told now."""
@@ -106,6 +112,7 @@ class Tracker:
         """Finish what is being written and let go of files and connections."""
         for buffer in dict.fromkeys((self._buffer, self._spool)):
             await buffer.close()
+        await self._owed.close()
         await self._ledger.close()
 
     async def _with_feeds(self, events: list[Event]) -> list[Event]:
@@ -123,7 +130,9 @@ class Tracker:
     async def _push(self, records: list[Record]) -> tuple[frozenset[str], str]:
         """Push to the buffer, or where it does not answer to the spool: ids known already, and where they lie."""
         try:
-            return await self._buffer.push(records), self._buffer.durability
+            known = await self._buffer.push(records)
+            self._outages.answered(BUFFER)
+            return known, self._buffer.durability
         except (BufferUnavailableError, BufferFullError) as error:
             self._problem(BUFFER, error)
             if self._spool is self._buffer:
@@ -135,8 +144,8 @@ class Tracker:
             await self._ledger.acted(events)
         except LedgerUnavailableError as error:
             self._problem(LEDGER, error)
+            self._owed.acts(events)
 
     def _problem(self, name: str, error: BaseException) -> None:
         self.problems[name] += 1
-        if self.problems[name].bit_count() == 1:  # the first, the second, the fourth, ...: a log, not a flood
-            log.warning("%s does not answer (%d times so far): %s", name, self.problems[name], error)
+        self._outages.failed(name, error)

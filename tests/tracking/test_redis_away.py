@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.feed_types import NOTHING_SEEN
+from engine.feed_types import Seen
 from tests.support.proxy import Proxy
 from tests.support.servers import Redis
 from tests.tracking.worlds import served
@@ -87,7 +87,7 @@ def test_events_go_to_the_local_disk_and_feeds_go_on(
             assert await durability(made) == "local"
             seen, missing = await made.seen(7, "7:1")
             degraded = await made.record(served("f1", "AU:1"))
-            assert (seen, missing, degraded) == (NOTHING_SEEN, [LEDGER], [BUFFER, LEDGER])
+            assert (seen, missing, degraded) == (Seen(watched_videos=(1,)), [LEDGER], [BUFFER, LEDGER])
             redis_server.thaw()
             proxy.heal()
             await settled(made)

@@ -1,0 +1,108 @@
+"""What the ledger missed counts meanwhile, and afterwards for every worker; the log has two lines an outage."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.servers import Redis
+from tests.tracking.worlds import NOON, event, served
+from tracking.events import Event
+from tracking.ledger import LedgerUnavailableError
+from tracking.local_ledger import LocalLedger
+from tracking.outages import CALM_SECONDS, Outages
+from tracking.owed import MOST_EVENTS, MOST_FEEDS, Owed
+from tracking.redis_buffer import RedisBuffer
+from tracking.redis_client import RedisConfig
+from tracking.redis_ledger import RedisLedger
+from tracking.spool import Spool
+from tracking.tracker import LEDGER, Tracker
+
+HIDE = {"event_type": "hide", "user_id": 7, "video_id": 5}
+
+
+def worker(server: Redis, folder: Path, timeout: float = 0.2) -> Tracker:
+    config = RedisConfig(host=server.host, port=server.port, timeout=timeout)
+    return Tracker(buffer=RedisBuffer(config), spool=Spool(folder / "spool"), ledger=RedisLedger(config))
+
+
+async def known(tracker: Tracker) -> tuple[Any, ...]:
+    seen, missing = await tracker.seen(7, "7:1")
+    return seen.served_videos, seen.hidden_videos, seen.last_creators, missing
+
+
+def test_what_happens_while_redis_is_away_counts_meanwhile_and_afterwards_for_all(
+    tmp_path: Path, redis_server: Redis
+) -> None:
+    async def story() -> None:
+        one, other = worker(redis_server, tmp_path), worker(redis_server, tmp_path / "other", timeout=5.0)
+        redis_server.freeze()
+        try:
+            await one.record(served("f1", "AU:12", "NU:4"))
+            await one.accept([HIDE], NOON)
+            assert await known(one) == ((12, 4), (5,), (112, 104), [LEDGER])
+            assert await known(one) == ((12, 4), (5,), (112, 104), [LEDGER])
+            assert (await one.seen(7, "another"))[0].served_videos == ()
+            assert (await one.seen(8, "7:1"))[0].hidden_videos == ()
+        finally:
+            redis_server.thaw()
+        while (await known(other))[:2] != ((12, 4), (5,)):  # nobody asks the first worker meanwhile
+            await asyncio.sleep(0.05)
+        for tracker in (one, other):
+            await tracker.close()
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+
+
+class Away(LocalLedger):
+    """A ledger that takes nothing while it is `away`."""
+
+    away = True
+
+    async def acted(self, events: Sequence[Event]) -> None:
+        if self.away:
+            raise LedgerUnavailableError("away")
+        await super().acted(events)
+
+
+def test_what_is_owed_is_bounded_and_what_is_given_up_is_counted(tmp_path: Path) -> None:
+    async def story() -> None:
+        ledger = Away(tmp_path / "ledger.sqlite", timeout=30.0)
+        owed = Owed(ledger)
+        owed.acts([event(n, "hide", user_id=n) for n in range(MOST_EVENTS + 3)])
+        for number in range(MOST_FEEDS + 2):
+            owed.feed(served(f"f{number}", f"AU:{number + 1}", session_id=f"7:{number}"))
+        assert (len(owed), owed.given_up) == (MOST_EVENTS + MOST_FEEDS, 5)
+        assert owed.seen(0, "x").hidden_videos == owed.seen(7, "7:1").served_videos == ()
+        assert owed.seen(3, "x").hidden_videos == (1,)
+        assert owed.seen(7, "7:2").served_videos == (3,)
+        with pytest.raises(LedgerUnavailableError):
+            await owed.settle()
+        assert len(owed) == MOST_EVENTS + MOST_FEEDS
+        ledger.away = False
+        await owed.settle()
+        assert not owed
+        assert (await ledger.read(MOST_EVENTS + 2, "x")).hidden_videos == (1,)
+        assert (await ledger.read(7, f"7:{MOST_FEEDS + 1}")).served_videos == (MOST_FEEDS + 2,)
+        await owed.close()
+        await ledger.close()
+
+    asyncio.run(story())
+
+
+def test_an_outage_is_two_lines_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    outages = Outages(lambda: now[0])
+    for _ in range(500):
+        outages.failed("session_ledger", OSError("gone"))
+        outages.answered("session_ledger", "activity_buffer")  # as one that takes reads alone
+        now[0] += 0.01
+    now[0] += CALM_SECONDS
+    for _ in range(3):
+        outages.answered("session_ledger")
+    assert [record.message for record in caplog.records] == [
+        "session_ledger does not answer: gone",
+        "session_ledger answers again; it failed 500 times in 5 s",
+    ]
