@@ -146,7 +146,7 @@ def redis_reached(settings: ServiceSettings) -> "Iterator[RedisConfig | None]":
 
 
 def redis_at(settings: ServiceSettings, host: str, port: int) -> "RedisConfig":
-    """Redis at this address."""
+    """Redis at this address; with TLS its certificate is that of REDIS_HOST, tunnel or none."""
     from tracking.redis_client import RedisConfig
 
     return RedisConfig(
@@ -154,6 +154,8 @@ def redis_at(settings: ServiceSettings, host: str, port: int) -> "RedisConfig":
         port=port,
         password=secret(settings, "redis_password"),
         scheme=settings.redis_scheme,
+        server_hostname=settings.redis_host,
+        ca_path=settings.redis_ca_path,
         db=settings.redis_db,
         timeout=settings.redis_timeout_seconds,
     )

@@ -82,6 +82,9 @@ class ServiceSettings(LoadSettings):
     redis_port: Port = Field(6379, description="its port")
     redis_password: SecretStr | None = Field(None, description="its password")
     redis_scheme: Literal["tcp", "tls"] = Field("tcp", description="`tls` encrypts the connection")
+    redis_ca_path: Path | None = Field(
+        None, description="file (PEM) of the authorities that Redis' certificate may come from; unset: the system's"
+    )
     redis_db: int = Field(1, ge=0, le=1023, description="its database number")
     redis_timeout_seconds: Annotated[float, Field(gt=0, le=5)] = Field(
         0.05, description="longest wait for Redis on the path of a request"

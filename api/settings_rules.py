@@ -3,6 +3,7 @@
 import difflib
 import ipaddress
 import re
+import ssl
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def cross_checks(settings: "ServiceSettings", staging_hosts: frozenset[str], ski
     """All problems that show only when settings are seen together. `skip`: settings already reported."""
     problems = _engine(settings)
     if not settings.embedded:
-        problems += _required(settings) + _tunnel(settings)
+        problems += _required(settings) + _authorities(settings) + _tunnel(settings)
     if settings.environment == "production":
         problems += _production(settings, staging_hosts)
     first: dict[str, Problem] = {}
@@ -121,6 +122,21 @@ def _required(settings: "ServiceSettings") -> list[Problem]:
         for name in ("mysql_host", "mysql_user", "mysql_db")
         if not getattr(settings, name)
     ]
+
+
+def _authorities(settings: "ServiceSettings") -> list[Problem]:
+    path = settings.redis_ca_path
+    if path is None:
+        return []
+    if settings.redis_scheme != "tls":
+        return [Problem("REDIS_CA_PATH", "is set, but nothing is encrypted while REDIS_SCHEME is tcp")]
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        return [Problem("REDIS_CA_PATH", f"{path} holds no certificate in PEM")]
+    except OSError as error:
+        return [Problem("REDIS_CA_PATH", f"{path} cannot be read: {error.strerror}")]
+    return []
 
 
 def _tunnel(settings: "ServiceSettings") -> list[Problem]:

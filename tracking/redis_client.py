@@ -3,11 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from tracking.redis_tls import Tls, connection_class
 
 PATIENT_SECONDS = 5.0
 REFUSALS = ("WRONGTYPE", "OOM")
@@ -15,31 +18,43 @@ REFUSALS = ("WRONGTYPE", "OOM")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisConfig:
-    """Where Redis is. `timeout` bounds one exchange on the request path, in seconds."""
+    """Where Redis is. `timeout` bounds one exchange on the request path, in seconds.
+
+    With the scheme `tls` the certificate must be for `server_hostname` (None: for `host`) and come from an authority
+    of the file `ca_path` (None: of the system).
+    """
 
     host: str
     port: int = 6379
     password: str | None = None
     scheme: str = "tcp"
+    server_hostname: str | None = None
+    ca_path: Path | None = None
     db: int = 1
     timeout: float = 0.05
 
-    def options(self, timeout: float) -> dict[str, Any]:
-        """Arguments of a client. redis-py's own defaults would retry ten times with five seconds each."""
-        return {
-            "host": self.host,
-            "port": self.port,
-            "password": self.password or None,
-            "db": self.db,
-            "ssl": self.scheme == "tls",
-            "socket_timeout": timeout,
-            "socket_connect_timeout": timeout,
-        }
+    @property
+    def tls(self) -> Tls | None:
+        """What the certificate is held against; None without TLS."""
+        if self.scheme != "tls":
+            return None
+        return Tls(server_hostname=self.server_hostname or self.host, ca_path=self.ca_path)
 
 
 def patient_client(config: RedisConfig) -> redis.Redis:
-    """A client for the flusher, which may wait."""
-    return redis.Redis(**config.options(PATIENT_SECONDS), retry=Retry(NoBackoff(), 0))
+    """A client for the flusher, which may wait. redis-py's own defaults would retry ten times."""
+    options: dict[str, Any] = {
+        "host": config.host,
+        "port": config.port,
+        "password": config.password or None,
+        "db": config.db,
+        "socket_timeout": PATIENT_SECONDS,
+        "socket_connect_timeout": PATIENT_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if config.tls is None:
+        return redis.Redis(**options)
+    return redis.Redis.from_pool(redis.ConnectionPool(connection_class=connection_class(config.tls), **options))
 
 
 def in_words(error: Exception) -> str:

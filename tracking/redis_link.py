@@ -34,7 +34,8 @@ class RedisLink:
     """
 
     def __init__(self, config: RedisConfig) -> None:
-        self._config = config
+        self._config, tls = config, config.tls
+        self._encrypted: dict[str, Any] = {"ssl": tls.context, "server_hostname": tls.server_hostname} if tls else {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._gathered: list[tuple[bytes, Exchange]] = []
         self._connection: _Connection | None = None
@@ -90,12 +91,12 @@ class RedisLink:
         config = self._config
         try:
             _, made = await loop.create_connection(
-                lambda: _Connection(self._lost), config.host, config.port, ssl=_tls(config)
+                lambda: _Connection(self._lost), config.host, config.port, **self._encrypted
             )
             await self._greet(made, loop)
         except (redis.RedisError, OSError) as error:
             self._opening = None
-            self._drop(error)
+            self._drop(config.tls.refused(error) if config.tls and isinstance(error, ssl.SSLError) else error)
             return
         self._opening, self._connection = None, made
         gathered, self._gathered = self._gathered, []
@@ -233,7 +234,3 @@ class _Connection(asyncio.Protocol):
         lost = error or redis.ConnectionError("connection closed by Redis")
         self.fail(lost)
         self._lost(self, lost)
-
-
-def _tls(config: RedisConfig) -> ssl.SSLContext | None:
-    return ssl.create_default_context() if config.scheme == "tls" else None

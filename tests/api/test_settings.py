@@ -8,6 +8,7 @@ import pytest
 from api.settings import Settings, SettingsError, load, warnings
 from engine.config import EngineConfig
 from tests.api.server import ROOT, command
+from tests.support.certificates import Authority
 
 TOKEN = "a1b2c3d4e5f6a7b8c9d0e1f2"
 
@@ -140,6 +141,21 @@ def test_a_private_key_that_others_may_read_is_refused(clean: Path, monkeypatch:
     production(monkeypatch, SSH_HOST="gate.example.com", SSH_USER="feed", SSH_KEY_PATH=str(clean / "key"),
                SSH_KNOWN_HOSTS=str(clean / "known"))  # fmt: skip
     assert "chmod 600" in problems()["SSH_KEY_PATH"]
+
+
+def test_an_authority_for_redis_must_be_a_certificate_that_can_be_read_and_serves_tls(
+    clean: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (clean / "empty").touch()
+    good = Authority(clean).path
+    production(monkeypatch, REDIS_SCHEME="tls")
+    for path, reason in (("absent", "cannot be read: No such file"), (".", "directory"), ("empty", "no certificate")):
+        given(monkeypatch, REDIS_CA_PATH=str(clean / path))
+        assert reason in problems()["REDIS_CA_PATH"]
+    given(monkeypatch, REDIS_CA_PATH=str(good))
+    assert load().redis_ca_path == good
+    given(monkeypatch, REDIS_SCHEME="tcp")
+    assert "REDIS_SCHEME is tcp" in problems()["REDIS_CA_PATH"]
 
 
 def test_config_show_masks_secrets(clean: Path) -> None:

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.api.conftest import MakeServer
 from tests.api.server import Server, command
+from tests.support.certificates import Authority
 from tests.support.loads import filled, staging_on
 from tests.support.servers import Database, Redis, Sshd
 from tests.support.waiting import eventually
@@ -60,6 +62,28 @@ def test_staging_serves_its_own_tables_and_keeps_activity_in_them(
     doctor = command("doctor", **words)
     assert doctor.returncode == 0, doctor.stdout
     assert running.stop() == 0
+
+
+def test_a_certificate_of_redis_is_held_against_its_name_through_the_tunnel(
+    make_server: MakeServer, settings: dict[str, str], database: Database, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    with Redis(appendonly="yes", certificate=authority.certificate("localhost")) as server:
+        tls = {"REDIS_SCHEME": "tls", "REDIS_PORT": str(server.port), "REDIS_CA_PATH": str(authority.path)}
+        settings |= {**tls, "REDIS_HOST": "localhost"}
+        folder = make_server(bare=True, **settings)
+        words = {**settings, "DATA_DIR": str(folder.data_dir), "LOG_DIR": str(folder.log.parent)}
+        assert command("db", "init", **words).returncode == 0
+        running = folder.start()
+        running.wait_until()
+        eventually(lambda: like(running)["durability"] == "redis")
+        count = "SELECT COUNT(*) FROM activity_log WHERE event_type = 'like'"
+        eventually(lambda: database.run(count)[0][0] != 0)
+        eventually(lambda: running.http.get("/health").json()["work"]["tunnels"]["redis"]["answers"])
+        doctor = command("doctor", **words)
+        assert doctor.returncode == 0, doctor.stdout
+        doctor = command("doctor", **{**words, "REDIS_HOST": "127.0.0.1"})
+        assert (doctor.returncode, "REDIS_HOST: the certificate is refused" in doctor.stdout) == (1, True)
 
 
 def test_without_redis_events_are_local_and_feeds_say_so(

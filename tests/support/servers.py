@@ -10,6 +10,7 @@ Each has stop(), kill(), freeze(), thaw(), restart(). The fixtures below start o
 import getpass
 import os
 import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import asyncssh
 import pymysql
 import pytest
 
+from tests.support.certificates import Certificate
 from tests.support.processes import Server, binary
 
 MINIMAL = (
@@ -112,17 +114,25 @@ class MariaDB(Server):
 
 
 class Redis(Server):
-    """A Redis server. Keyword options are redis.conf's own with `_` for `-`: `Redis(appendonly="yes")`."""
+    """A Redis server. Keyword options are redis.conf's own with `_` for `-`: `Redis(appendonly="yes")`.
+
+    With a certificate (see `certificates`) it speaks TLS alone.
+    """
 
     name = "redis"
 
-    def __init__(self, password: str = "", **options: str) -> None:
-        self.password = password
+    def __init__(self, password: str = "", certificate: Certificate | None = None, **options: str) -> None:
+        self.password, self.certificate = password, certificate
         self.options = {"save": "", "appendonly": "no"} | {key.replace("_", "-"): v for key, v in options.items()}
         super().__init__()
 
     def command(self) -> list[str]:
-        line = [binary("redis-server"), "--port", str(self.port), "--bind", self.host, "--dir", str(self.folder)]
+        line = [binary("redis-server"), "--bind", self.host, "--dir", str(self.folder)]
+        if self.certificate is None:
+            line += ["--port", str(self.port)]
+        else:
+            line += ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"]
+            line += ["--tls-cert-file", str(self.certificate.path), "--tls-key-file", str(self.certificate.key_path)]
         for key, value in self.options.items():
             line += [f"--{key}", value]
         return line + (["--requirepass", self.password] if self.password else [])
@@ -132,11 +142,20 @@ class Redis(Server):
             probe.settimeout(1.0)
             if probe.connect_ex((self.host, self.port)):
                 return False
-            probe.sendall(b"PING\r\n")
             try:
-                return probe.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+                if self.certificate is None:
+                    return _pongs(probe)
+                with self.certificate.context().wrap_socket(probe, server_hostname=self.certificate.name) as encrypted:
+                    return _pongs(encrypted)
+            except ssl.SSLCertVerificationError:
+                return True  # of a certificate that a test made to be refused
             except OSError:
                 return False
+
+
+def _pongs(connection: socket.socket) -> bool:
+    connection.sendall(b"PING\r\n")
+    return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
 
 
 class Sshd(Server):
