@@ -1,14 +1,18 @@
 """What `talentfeed doctor` looks at on other machines: the SSH host, MySQL and Redis. Nothing is ever changed there."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from api import preflight, services
 from api.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from tracking.redis_client import RedisConfig
 
 TUNNEL_SECONDS, PATIENCE_SECONDS = 10.0, 20.0
 CLOCK_SECONDS = 2.0
@@ -96,9 +100,9 @@ def clock(settings: ServiceSettings) -> Result:
 
 def redis(settings: ServiceSettings) -> Result:
     """Is Redis there, fast enough for a request, does it keep what it acknowledged, may it throw keys away?"""
-    from tracking.redis_client import RedisConfig, patient_client
+    from tracking.redis_client import patient_client
 
-    config: RedisConfig | None = services.redis_config(settings)
+    config = services.redis_config(settings)
     if config is None:
         return "ok", "not used"
     opened = services.tunnel(settings, "redis").start() if settings.ssh_host else None
@@ -115,20 +119,38 @@ def redis(settings: ServiceSettings) -> Result:
             for section in ("persistence", "memory"):
                 answer: Any = client.info(section)
                 found |= answer
+        first = asyncio.run(_first_answer(config))
     finally:
         if opened:
             opened.close()
-    odd = _odd_redis(found, seconds, settings.redis_timeout_seconds)
+    odd = _odd_redis(found, seconds, first, settings.redis_timeout_seconds)
     kept = f"answers in {seconds * 1000:.1f} ms, keeps an append-only file, evicts nothing"
     return ("warn", "; ".join(odd)) if odd else ("ok", kept)
 
 
-def _odd_redis(found: dict[str, Any], seconds: float, timeout: float) -> list[str]:
+async def _first_answer(config: "RedisConfig") -> float:
+    """How long a worker's first exchange takes, which opens the connection: some round trips, and one more with TLS."""
+    from tracking.redis_link import RedisLink
+
+    link = RedisLink(replace(config, timeout=PATIENCE_SECONDS))
+    begin = time.perf_counter()
+    try:
+        await link.ask([("PING",)])
+        return time.perf_counter() - begin
+    finally:
+        await link.close()
+
+
+def _odd_redis(found: dict[str, Any], seconds: float, first: float, timeout: float) -> list[str]:
     odd = [] if found.get("aof_enabled") else ["appendonly is off: a crash of Redis loses events"]
     if found.get("maxmemory_policy") != "noeviction":
         odd.append(f"maxmemory-policy is {found.get('maxmemory_policy')}: it may throw events away")
     if seconds > timeout / 2:
         odd.append(f"REDIS_TIMEOUT_SECONDS is {timeout:g} and an answer takes {seconds:.3f} s: feeds will be degraded")
+    if first > timeout:
+        odd.append(
+            f"REDIS_TIMEOUT_SECONDS is {timeout:g} and a first answer takes {first:.3f} s: Redis will not be used"
+        )
     return odd
 
 

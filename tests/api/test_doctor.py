@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.api.server import command
+from tests.support.certificates import Authority
 from tests.support.loads import filled, staging_on
+from tests.support.proxy import Proxy
 from tests.support.servers import Database, Redis
 
 
@@ -89,6 +91,21 @@ def test_a_redis_that_may_lose_events_is_a_warning_that_names_both_reasons(setti
     assert level == "warn"
     assert "appendonly" in detail
     assert "allkeys-lru" in detail
+
+
+def test_a_redis_that_no_worker_would_reach_in_time_is_a_warning(settings: dict[str, str], tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with (
+        Redis(appendonly="yes", certificate=authority.certificate("localhost")) as server,
+        Proxy(server.host, server.port) as proxy,
+    ):
+        settings |= {"REDIS_HOST": "localhost", "REDIS_SCHEME": "tls", "REDIS_CA_PATH": str(authority.path)}
+        settings |= {"REDIS_PORT": str(proxy.port), "REDIS_TIMEOUT_SECONDS": "0.5"}
+        assert findings(settings)["Redis"][0] == "ok"
+        proxy.delay = 0.1
+        level, detail = findings(settings)["Redis"]
+    assert level == "warn"
+    assert "REDIS_TIMEOUT_SECONDS is 0.5 and a first answer takes" in detail
 
 
 def test_secrets_that_others_may_read_are_a_warning_with_the_remedy(settings: dict[str, str], tmp_path: Path) -> None:
