@@ -189,7 +189,7 @@ class RedisBuffer:
         Raises BufferUnavailableError, also while Redis reads its files.
         """
         with _told():
-            found: Any = {**self._patient.info("persistence"), **self._patient.info("memory")}
+            found: Any = self._patient.info()
             if found.get("loading"):  # its settings are not in force yet
                 raise redis.BusyLoadingError("Redis is loading its files")
         told = []
@@ -199,6 +199,8 @@ class RedisBuffer:
             told.append(f"redis may evict what waits (maxmemory-policy {found['maxmemory_policy']}, not noeviction)")
         if 0 < found.get("maxmemory", 0) <= found.get("used_memory", 0):
             told.append("redis' memory is full: what it refuses goes to the local disk (raise maxmemory)")
+        if found.get("role") == "slave":
+            told.append("redis is a replica, which takes no writes: events go to the local disk (name the primary)")
         return told
 
     def hints(self) -> list[str]:

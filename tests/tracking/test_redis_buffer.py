@@ -103,6 +103,11 @@ def test_a_redis_that_may_lose_events_is_told(redis_server: Redis, raw: Any) -> 
     ]
 
 
+def test_a_replica_is_told_apart(redis_server: Redis, raw: Any) -> None:
+    raw.replicaof("127.0.0.1", "1")
+    assert "redis is a replica" in " ".join(RedisBuffer(config(redis_server)).warnings())
+
+
 def test_a_redis_that_reads_its_files_is_not_said_to_keep_none() -> None:
     with Redis(appendonly="yes", key_load_delay="50") as server:  # microseconds a key; it answers every 1,024 keys
         with redis.Redis(host=server.host, port=server.port).pipeline() as pipeline:
