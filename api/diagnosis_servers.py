@@ -99,7 +99,8 @@ def clock(settings: ServiceSettings) -> Result:
 
 
 def redis(settings: ServiceSettings) -> Result:
-    """Is Redis there, fast enough for a request, does it keep what it acknowledged, may it throw keys away?"""
+    """Is Redis there, fast enough for a request, does it take writes, keep what it acknowledged, throw nothing away?"""
+    from tracking.redis_buffer import risks
     from tracking.redis_client import patient_client
 
     config = services.redis_config(settings)
@@ -115,16 +116,13 @@ def redis(settings: ServiceSettings) -> Result:
             begin = time.perf_counter()
             client.ping()
             seconds = time.perf_counter() - begin
-            found: dict[str, Any] = {}
-            for section in ("persistence", "memory"):
-                answer: Any = client.info(section)
-                found |= answer
+            found: Any = client.info()
         first = asyncio.run(_first_answer(config))
     finally:
         if opened:
             opened.close()
-    odd = _odd_redis(found, seconds, first, settings.redis_timeout_seconds)
-    kept = f"answers in {seconds * 1000:.1f} ms, keeps an append-only file, evicts nothing"
+    odd = risks(found) + _too_slow(seconds, first, settings.redis_timeout_seconds)
+    kept = f"answers in {seconds * 1000:.1f} ms, takes writes, keeps an append-only file, evicts nothing"
     return ("warn", "; ".join(odd)) if odd else ("ok", kept)
 
 
@@ -141,10 +139,8 @@ async def _first_answer(config: "RedisConfig") -> float:
         await link.close()
 
 
-def _odd_redis(found: dict[str, Any], seconds: float, first: float, timeout: float) -> list[str]:
-    odd = [] if found.get("aof_enabled") else ["appendonly is off: a crash of Redis loses events"]
-    if found.get("maxmemory_policy") != "noeviction":
-        odd.append(f"maxmemory-policy is {found.get('maxmemory_policy')}: it may throw events away")
+def _too_slow(seconds: float, first: float, timeout: float) -> list[str]:
+    odd = []
     if seconds > timeout / 2:
         odd.append(f"REDIS_TIMEOUT_SECONDS is {timeout:g} and an answer takes {seconds:.3f} s: feeds will be degraded")
     if first > timeout:

@@ -13,7 +13,7 @@ Scripts name keys of several slots, so a Redis Cluster will not do; a single Red
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -58,6 +58,20 @@ def _told() -> Iterator[None]:
         yield
     except (redis.RedisError, OSError, TimeoutError) as error:
         raise BufferUnavailableError(in_words(error)) from error
+
+
+def risks(found: Mapping[str, Any]) -> list[str]:
+    """What in Redis' INFO says that events may be lost or are refused, in words."""
+    told = []
+    if not found.get("aof_enabled"):
+        told.append("redis keeps no append-only file: a crash of it loses what waits (set appendonly yes)")
+    if found.get("maxmemory_policy", "noeviction") != "noeviction":
+        told.append(f"redis may evict what waits (maxmemory-policy {found['maxmemory_policy']}, not noeviction)")
+    if 0 < found.get("maxmemory", 0) <= found.get("used_memory", 0):
+        told.append("redis' memory is full: what it refuses goes to the local disk (raise maxmemory)")
+    if found.get("role") == "slave":
+        told.append("redis is a replica, which takes no writes: events go to the local disk (name the primary)")
+    return told
 
 
 class RedisBuffer:
@@ -192,16 +206,7 @@ class RedisBuffer:
             found: Any = self._patient.info()
             if found.get("loading"):  # its settings are not in force yet
                 raise redis.BusyLoadingError("Redis is loading its files")
-        told = []
-        if not found.get("aof_enabled"):
-            told.append("redis keeps no append-only file: a crash of it loses what waits (set appendonly yes)")
-        if found.get("maxmemory_policy", "noeviction") != "noeviction":
-            told.append(f"redis may evict what waits (maxmemory-policy {found['maxmemory_policy']}, not noeviction)")
-        if 0 < found.get("maxmemory", 0) <= found.get("used_memory", 0):
-            told.append("redis' memory is full: what it refuses goes to the local disk (raise maxmemory)")
-        if found.get("role") == "slave":
-            told.append("redis is a replica, which takes no writes: events go to the local disk (name the primary)")
-        return told
+        return risks(found)
 
     def hints(self) -> list[str]:
         """What could be safer without being wrong; empty too where Redis does not tell its settings."""
