@@ -1,12 +1,14 @@
-"""What a served feed leaves behind: its decision and its activity in a buffer, its items in the session.
+"""What is kept of what happens: of a served feed its decision and its activity in a buffer, its items in the session;
+of viewers' acts the events in a buffer, and in the ledger what they mean.
 
 One Protocol, two implementations: `EachRecorder` on any buffer and ledger, `redis_recorder` for one Redis that is both.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from tracking.buffer import Buffer, BufferFullError, BufferUnavailableError, Kind, Record
-from tracking.events import feed_request_json
+from tracking.events import Event, feed_request_json
 from tracking.ledger import Ledger, LedgerUnavailableError
 from tracking.served import Served
 
@@ -18,19 +20,33 @@ class Kept(NamedTuple):
     forgotten: LedgerUnavailableError | None = None
 
 
+class Taken(NamedTuple):
+    """The ids of events that were known already, and what kept the ledger from remembering them; None where it did."""
+
+    known: frozenset[str]
+    forgotten: LedgerUnavailableError | None = None
+
+
 ALL_KEPT = Kept()
 
 
 class Recorder(Protocol):
-    """Keeps what was served."""
+    """Keeps what was served and what viewers did."""
 
     async def keep(self, served: Served) -> Kept:
         """Record and remember the feed, each as far as its place answers."""
         ...
 
+    async def take(self, events: Sequence[Event]) -> Taken:
+        """Make clients' events durable, and only then let the ledger remember them, those known already once more.
+
+        Raises BufferUnavailableError or BufferFullError; what the buffer refused is not remembered.
+        """
+        ...
+
 
 class EachRecorder:
-    """Tells the buffer and the ledger, both at once."""
+    """Tells the buffer and the ledger: of a feed both at once, of events one after the other."""
 
     def __init__(self, buffer: Buffer, ledger: Ledger) -> None:
         self._buffer, self._ledger = buffer, ledger
@@ -51,6 +67,15 @@ class EachRecorder:
             except LedgerUnavailableError as error:
                 forgotten = error
         return Kept(unrecorded, forgotten)
+
+    async def take(self, events: Sequence[Event]) -> Taken:
+        """See `Recorder`."""
+        known = await self._buffer.push([Record.of_event(event) for event in events])
+        try:
+            await self._ledger.acted(events)
+        except LedgerUnavailableError as error:
+            return Taken(known, error)
+        return Taken(known)
 
 
 def records_of(served: Served) -> list[Record]:

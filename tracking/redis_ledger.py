@@ -139,13 +139,9 @@ class RedisLedger:
 
     async def acted(self, events: Sequence[Event]) -> None:
         """Viewers watched and hid; see `Ledger`."""
-        marks = [(MARKS[event.event_type], event) for event in events if event.event_type in MARKS and event.item]
-        if not marks:
-            return
-        arguments: list[Argument] = [MARK_SECONDS]
-        for mark, event in marks:
-            arguments += [event.item or "", MOST[mark]]
-        await self._run(MARK, [f"{mark}:{event.user_id}" for mark, event in marks], arguments)
+        keys, arguments = marked(events)
+        if keys:
+            await self._run(MARK, keys, arguments)
 
     async def latest_feeds(self, events: Sequence[Event]) -> Mapping[str, str]:
         """The feeds that showed these events' items; see `Ledger`."""
@@ -199,6 +195,17 @@ class RedisLedger:
     def _failed(self, error: Exception) -> LedgerUnavailableError:
         self._breaker.failed(error)
         return LedgerUnavailableError(in_words(error))
+
+
+def marked(events: Sequence[Event]) -> tuple[list[str], list[Argument]]:
+    """The keys and the arguments of `MARK`; no keys when none of the events watched or hid."""
+    keys, arguments = list[str](), list[Argument]([MARK_SECONDS])
+    for event in events:
+        if event.event_type in MARKS and event.item:
+            mark = MARKS[event.event_type]
+            keys.append(f"{mark}:{event.user_id}")
+            arguments += (event.item, MOST[mark])
+    return keys, arguments
 
 
 def remembered(served: Served, now: float) -> tuple[bytes, ...]:

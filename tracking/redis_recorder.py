@@ -1,26 +1,49 @@
-"""What a served feed leaves behind in one exchange with the Redis that is buffer and ledger."""
+"""What a served feed, and what viewers' acts leave behind in one exchange with the Redis that is buffer and ledger."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import redis
 
 from tracking.buffer import BufferUnavailableError
-from tracking.events import feed_request_json
+from tracking.events import Event, feed_request_json
 from tracking.ledger import LedgerUnavailableError
-from tracking.recorder import ALL_KEPT, Kept
-from tracking.redis_buffer import ACTIVITIES, DECISIONS, SUMS, WAITING
+from tracking.recorder import ALL_KEPT, Kept, Taken
+from tracking.redis_buffer import ACTIVITIES, DECISIONS, RECENT_SECONDS, SUMS, WAITING
 from tracking.redis_client import Breaker, in_words
-from tracking.redis_commands import Template
-from tracking.redis_ledger import REMEMBER, remembered
+from tracking.redis_commands import Argument, Script, Template
+from tracking.redis_ledger import MARK, REMEMBER, marked, remembered
 from tracking.redis_link import RedisLink
+from tracking.redis_scripts import PUSH
 from tracking.served import Served
 
 Failure = TypeVar("Failure", BufferUnavailableError, LedgerUnavailableError)
 
+# KEYS: those of PUSH, then those of MARK. ARGV: how many keys and arguments PUSH has, its arguments, those of MARK.
+# Returns what PUSH returns, and why MARK failed, if it did. When PUSH fails the script ends there. One script, because
+# two in a row would wait for Redis' disk twice.
+TAKE = Script(f"""
+local function push(KEYS, ARGV)
+{PUSH}
+end
+local function mark(KEYS, ARGV)
+{MARK.source}
+end
+local function part(words, first, last)
+  local found = {{}}
+  for i = first, last do found[#found + 1] = words[i] end
+  return found
+end
+local keys, words = tonumber(ARGV[1]), tonumber(ARGV[2])
+local duplicates = push(part(KEYS, 1, keys), part(ARGV, 3, words + 2))
+local marked, problem = pcall(mark, part(KEYS, keys + 1, #KEYS), part(ARGV, words + 3, #ARGV))
+if marked then return {{duplicates}} end
+return {{duplicates, type(problem) == 'table' and problem.err or tostring(problem)}}
+""")
+
 
 class RedisRecorder:
-    """See `tracking.recorder.Recorder`: keeps what `RedisBuffer.push` and `RedisLedger.served` would.
+    """See `tracking.recorder.Recorder`: keeps what `RedisBuffer.push`, `RedisLedger.served` and `.acted` would.
 
     `ttl_seconds` is the buffer's; `breaker` and `link` are shared with both. Records are pushed by plain commands in a
     transaction, not by the buffer's script: a feed's id is new, so there are no duplicates to look for, and Redis needs
@@ -28,12 +51,12 @@ class RedisRecorder:
     """
 
     def __init__(self, link: RedisLink, breaker: Breaker, *, ttl_seconds: float) -> None:
-        self._link, self._breaker = link, breaker
+        self._link, self._breaker, self._ttl = link, breaker, int(ttl_seconds * 1000)
         push = (
             "MULTI",
             "RPUSH $decisions $decision",
             "RPUSH $activities $activity",
-            f"PEXPIRE $activities {int(ttl_seconds * 1000)}",
+            f"PEXPIRE $activities {self._ttl}",
             f"ZADD {WAITING} NX $now $decisions $now $activities",
             f"HINCRBY {SUMS} activities 1",
             f"HINCRBY {SUMS} decisions 1",
@@ -61,6 +84,27 @@ class RedisRecorder:
                 BufferUnavailableError, [*replies[: self._pushed], *(done if isinstance(done, list) else ())]
             ),
             self._failure(LedgerUnavailableError, replies[self._pushed :]),
+        )
+
+    async def take(self, events: Sequence[Event]) -> Taken:
+        """See `Recorder`."""
+        if self._breaker.open:
+            raise BufferUnavailableError(self._breaker.reason)
+        keys = [WAITING, SUMS, *(f"{ACTIVITIES}{event.user_id}" for event in events)]
+        words: list[Argument] = [self._ttl, RECENT_SECONDS * 1000]
+        for event in events:
+            words += (event.event_id, event.to_json())
+        marks, arguments = marked(events)
+        try:
+            duplicates, *refused = await self._link.run(
+                TAKE, [*keys, *marks], [len(keys), len(words), *words, *arguments]
+            )
+        except (redis.RedisError, OSError, TimeoutError) as error:
+            self._breaker.failed(error)
+            raise BufferUnavailableError(in_words(error)) from error
+        known = frozenset(events[place].event_id for place in duplicates)
+        return Taken(
+            known, self._failure(LedgerUnavailableError, [redis.ResponseError(why.decode()) for why in refused])
         )
 
     def _failure(self, kind: type[Failure], replies: Iterable[Any]) -> Failure | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.feed_types import Seen
-from tracking.buffer import Buffer, BufferFullError, BufferUnavailableError, Record, Waiting
+from tracking.buffer import Buffer, BufferFullError, BufferUnavailableError, Waiting
 from tracking.events import Event, Rejection, parse
 from tracking.ledger import Ledger, LedgerUnavailableError
 from tracking.outages import Outages
@@ -38,7 +38,7 @@ class Tracker:
     buffer : where records go: Redis where there is one, else the spool
     spool : where they go when that does not answer (may be the same object)
     ledger : the memory of sessions
-    recorder : tells buffer and ledger of a served feed; each by itself unless given
+    recorder : tells buffer and ledger of feeds and events; each by itself unless given
     """
 
     def __init__(self, *, buffer: Buffer, spool: Buffer, ledger: Ledger, recorder: Recorder | None = None) -> None:
@@ -51,7 +51,8 @@ class Tracker:
     async def accept(self, raw_events: Sequence[object], now: datetime) -> Accepted:
         """Make a client's events durable, and let them count on the viewers' next feeds.
 
-        Raises BufferFullError or BufferUnavailableError when not even the local disk takes them: nothing was accepted.
+        Raises BufferFullError or BufferUnavailableError when not even the local disk takes them: nothing was accepted,
+        and nothing counts.
         """
         parsed = [parse(raw, index, now) for index, raw in enumerate(raw_events)]
         rejected = tuple(one for one in parsed if isinstance(one, Rejection))
@@ -60,9 +61,7 @@ class Tracker:
         if not events:
             return Accepted(0, repeated, rejected, self._buffer.durability)
         placed = await self._with_feeds(list(reversed(events.values())))
-        # at once, so that a client waits for one disk, not two; remembering a repeated event again changes nothing
-        pushing = self._push([Record.of_event(event) for event in placed])
-        (known, durability), _ = await asyncio.gather(pushing, self._remember(placed))
+        known, durability = await self._take(placed)
         return Accepted(len(events) - len(known), repeated + len(known), rejected, durability)
 
     async def record(self, served: Served) -> list[str]:
@@ -127,24 +126,20 @@ class Tracker:
             return events
         return [replace(event, feed_id=event.feed_id or feeds.get(event.event_id)) for event in events]
 
-    async def _push(self, records: list[Record]) -> tuple[frozenset[str], str]:
-        """Push to the buffer, or where it does not answer to the spool: ids known already, and where they lie."""
+    async def _take(self, events: list[Event]) -> tuple[frozenset[str], str]:
+        """Keep the events, in the spool where the buffer does not answer: ids known already, and where they lie."""
         try:
-            known = await self._buffer.push(records)
+            taken, durability = await self._recorder.take(events), self._buffer.durability
             self._outages.answered(BUFFER)
-            return known, self._buffer.durability
         except (BufferUnavailableError, BufferFullError) as error:
             self._problem(BUFFER, error)
             if self._spool is self._buffer:
                 raise
-            return await self._spool.push(records), self._spool.durability
-
-    async def _remember(self, events: list[Event]) -> None:
-        try:
-            await self._ledger.acted(events)
-        except LedgerUnavailableError as error:
-            self._problem(LEDGER, error)
+            taken, durability = await EachRecorder(self._spool, self._ledger).take(events), self._spool.durability
+        if taken.forgotten is not None:
+            self._problem(LEDGER, taken.forgotten)
             self._owed.acts(events)
+        return taken.known, durability
 
     def _problem(self, name: str, error: BaseException) -> None:
         self.problems[name] += 1

@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 import pytest
 import redis as redis_py
 
+from engine.feed_types import NOTHING_SEEN
 from tests.support.servers import Redis
-from tests.tracking.worlds import event, served
+from tests.tracking.worlds import event, served, uuid
 from tracking.buffer import Buffer, BufferUnavailableError
 from tracking.decisions import Decision
 from tracking.events import Event
 from tracking.ledger import Ledger, LedgerUnavailableError
 from tracking.local_ledger import LocalLedger
-from tracking.recorder import ALL_KEPT, EachRecorder, Recorder
+from tracking.recorder import ALL_KEPT, EachRecorder, Recorder, Taken
 from tracking.redis_buffer import RedisBuffer
 from tracking.redis_client import Breaker, RedisConfig
 from tracking.redis_ledger import RedisLedger
@@ -128,6 +129,9 @@ def test_together_leaves_in_redis_what_each_by_itself_does(redis_server: Redis, 
         for name in ("f1", "f2"):
             await bench.recorder.keep(served(name, "AU:5", "FW:flow3"))
         await bench.recorder.keep(served("f3", "VMP:6", user_id=8, session_id="mine"))
+        acts = [event(1, video_id=5), event(2, "hide", video_id=6), event(3, "share"), event(4, "hide", user_id=8)]
+        await bench.recorder.take(acts)
+        await bench.recorder.take([acts[1], event(5, "like", flow_id=3)])
 
     left = []
     for together in (False, True):
@@ -135,7 +139,7 @@ def test_together_leaves_in_redis_what_each_by_itself_does(redis_server: Redis, 
         run(lambda together=together: on_redis(config_of(redis_server), together=together), story)
         left.append(contents(raw))
     assert left[0] == left[1]
-    assert {"session:7:1", "session:8:mine", "feed_decisions:7", "activity_waiting"} <= set(left[0])
+    assert {"session:7:1", "session:8:mine", "feed_decisions:7", "activity_waiting", "hidden:8"} <= set(left[0])
 
 
 def test_records_wait_since_now_by_redis_own_clock(
@@ -234,3 +238,45 @@ def test_a_redis_that_is_gone_is_told_and_then_left_alone() -> None:
         for kept in run(lambda together=together: on_redis(nobody, together=together), story):
             assert isinstance(kept.unrecorded, BufferUnavailableError)
             assert isinstance(kept.forgotten, LedgerUnavailableError)
+
+
+def test_events_are_kept_once_and_count_each_time(tell: Tell) -> None:
+    acts = [event(1, video_id=5), event(2, "hide", video_id=6), event(3, "share", video_id=8)]
+
+    async def story(bench: Bench) -> Any:
+        taken = [await bench.recorder.take(acts), await bench.recorder.take([acts[1], event(4, "hide", flow_id=2)])]
+        return taken, await bench.ledger.read(7, "7:1"), await asyncio.to_thread(bench.buffer.take, 10)
+
+    taken, seen, batch = tell(story)
+    assert taken == [Taken(frozenset()), Taken(frozenset([acts[1].event_id]))]
+    assert (seen.watched_videos, seen.hidden_videos, seen.hidden_flows) == ((5,), (6,), (2,))
+    assert {Event.of_json(body).event_id for body in batch.activities} == {uuid(n) for n in (1, 2, 3, 4)}
+
+
+def test_events_that_redis_refuses_do_not_count(redis_bench: Callable[[], Bench], raw: redis_py.Redis) -> None:
+    raw.set("user_activity:7", "no list")
+
+    async def story(bench: Bench) -> Any:
+        with pytest.raises(BufferUnavailableError, match="WRONGTYPE"):
+            await bench.recorder.take([event(1, "hide", video_id=6)])
+        return await bench.ledger.read(7, "7:1"), bench.breaker.open
+
+    assert run(redis_bench, story) == (NOTHING_SEEN, False)
+
+
+def test_events_that_the_ledger_refuses_are_kept(redis_bench: Callable[[], Bench], raw: redis_py.Redis) -> None:
+    raw.set("hidden:7", "no set")
+    taken = run(redis_bench, lambda bench: bench.recorder.take([event(1, "hide", video_id=6)]))
+    assert isinstance(taken.forgotten, LedgerUnavailableError)
+    assert "WRONGTYPE" in str(taken.forgotten)
+    assert (taken.known, raw.llen("user_activity:7")) == (frozenset(), 1)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_events_for_a_redis_that_is_gone_are_refused_and_it_is_then_left_alone(together: bool) -> None:
+    async def story(bench: Bench) -> None:
+        for reason in ("redis: Connect", "redis: paused"):
+            with pytest.raises(BufferUnavailableError, match=reason):
+                await bench.recorder.take([event(1)])
+
+    run(lambda: on_redis(RedisConfig(host="127.0.0.1", port=1), together=together), story)

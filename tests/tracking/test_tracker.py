@@ -3,14 +3,17 @@
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import redis
 
 from engine.features import scaled
+from engine.feed_types import NOTHING_SEEN
 from tests.support.servers import Database, Redis
 from tests.tracking.worlds import NOON, feed, served, uuid
 from tracking.buffer import Buffer, BufferFullError
@@ -21,8 +24,10 @@ from tracking.ledger import LedgerUnavailableError
 from tracking.local_ledger import LocalLedger
 from tracking.mysql_sink import MySQLSink
 from tracking.redis_buffer import RedisBuffer
-from tracking.redis_client import RedisConfig
+from tracking.redis_client import Breaker, RedisConfig
 from tracking.redis_ledger import RedisLedger
+from tracking.redis_link import RedisLink
+from tracking.redis_recorder import RedisRecorder
 from tracking.rewards import KINDS
 from tracking.sink import Sink
 from tracking.spool import Spool
@@ -172,6 +177,42 @@ def test_a_full_disk_is_said_for_events_and_only_noted_for_feeds(tmp_path: Path)
         return await serve(tracker, "f1", "AU:12")
 
     assert tell(embedded(tmp_path, cap_bytes=10), story) == [BUFFER]
+
+
+HIDE = VIEW | {"event_type": "hide"}
+
+
+def test_a_hide_that_no_disk_takes_does_not_count(tmp_path: Path) -> None:
+    async def story(tracker: Tracker) -> Any:
+        with pytest.raises(BufferFullError):
+            await tracker.accept([HIDE], NOON)
+        return await tracker.seen(7, "7:1")
+
+    assert tell(embedded(tmp_path, cap_bytes=10), story) == (NOTHING_SEEN, [])
+
+
+@pytest.mark.parametrize("room", [10, 1 << 20], ids=["full", "roomy"])
+def test_a_hide_that_redis_refuses_counts_when_the_spool_takes_it(
+    tmp_path: Path, redis_server: Redis, room: int
+) -> None:
+    config = RedisConfig(host=redis_server.host, port=redis_server.port, timeout=5.0)
+    redis.Redis(host=redis_server.host, port=redis_server.port, db=1).set("user_activity:7", "no list")
+    breaker, link = Breaker(), RedisLink(config)
+    tracker = Tracker(
+        buffer=RedisBuffer(config, breaker=breaker, link=link),
+        spool=Spool(tmp_path / "spool", cap_bytes=room),
+        ledger=RedisLedger(config, breaker=breaker, link=link),
+        recorder=RedisRecorder(link, breaker, ttl_seconds=86_400),
+    )
+
+    async def story(tracker: Tracker) -> Any:
+        with suppress(BufferFullError):
+            accepted = await tracker.accept([HIDE], NOON)
+            assert (accepted.accepted, accepted.durability) == (1, "local")
+        return await tracker.seen(7, "7:1")
+
+    seen, degraded = tell(tracker, story)
+    assert (seen.hidden_videos, degraded) == ((12,) if room > 10 else (), [])
 
 
 def test_an_empty_call_is_answered(tmp_path: Path) -> None:
