@@ -6,18 +6,23 @@ its memory is full, so a full Redis can still be emptied.
 
 # KEYS: the waiting set, the totals, then the list of each record. ARGV: the lists' and the ids' time to live in
 # milliseconds, then per record its event id (empty: no duplicate check, no expiry) and its body. Returns the places of
-# duplicates.
+# duplicates. An id is known only when its event lies in its list: one that was refused may come again.
 PUSH = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 local duplicates, touched, activities, decisions, bytes = {}, {}, 0, 0, 0
 for i = 3, #KEYS do
   local id, body = ARGV[2 * i - 3], ARGV[2 * i - 2]
-  if id ~= '' and not redis.call('SET', 'recent_event:' .. id, '1', 'NX', 'PX', ARGV[2]) then
+  if id ~= '' and redis.call('EXISTS', 'recent_event:' .. id) == 1 then
     duplicates[#duplicates + 1] = i - 3
   else
     redis.call('RPUSH', KEYS[i], body)
-    if id ~= '' then activities = activities + 1 else decisions = decisions + 1 end
+    if id ~= '' then
+      redis.call('SET', 'recent_event:' .. id, '1', 'PX', ARGV[2])
+      activities = activities + 1
+    else
+      decisions = decisions + 1
+    end
     bytes = bytes + #body
     if not touched[KEYS[i]] then
       if id ~= '' then redis.call('PEXPIRE', KEYS[i], ARGV[1]) end

@@ -79,6 +79,16 @@ def test_a_frozen_redis_is_given_up_on_and_then_left_alone(redis_server: Redis) 
     asyncio.run(story())
 
 
+def test_an_event_that_was_refused_is_no_duplicate_when_it_comes_again(redis_server: Redis, raw: Any) -> None:
+    raw.set("user_activity:7", "no list")
+    with pytest.raises(BufferUnavailableError, match="WRONGTYPE"):
+        push(RedisBuffer(config(redis_server)), 1)
+    raw.delete("user_activity:7")
+    push(RedisBuffer(config(redis_server)), 1)
+    push(RedisBuffer(config(redis_server)), 1)
+    assert raw.llen("user_activity:7") == 1
+
+
 def test_a_breaker_closes_again_after_its_pause() -> None:
     now = [0.0]
     breaker = Breaker(pause=1.0, clock=lambda: now[0])
