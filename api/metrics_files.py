@@ -12,6 +12,7 @@ from typing import Any
 
 from prometheus_client import mmap_dict
 
+from api import spare
 from api.files import write_whole
 from api.metrics_folders import HEIR
 
@@ -19,14 +20,12 @@ logger = logging.getLogger(__name__)
 
 
 def reserve(folder: Path, pid: int) -> None:
-    """Take the disk space of a process's files now: they are sparse, and writing to one on a full disk ends a process
-    with SIGBUS instead of an error."""
-    for path in folder.glob(f"*_{pid}.db"):
-        try:
-            with path.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-        except OSError as error:
-            logger.error("%s has no room on the disk, and this process will not survive that: %s", path, error)
+    """Take the disk space of a process's files now, and as much again for their growth: they are sparse, and writing to
+    one on a full disk ends a process with SIGBUS instead of an error. Raises OSError: the process should end, and be
+    started again with its files elsewhere."""
+    for path in (path for place in spare.both(folder) for path in place.glob(f"*_{pid}.db")):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, 2 * path.stat().st_size)
 
 
 def bury(folder: Path, pid: int) -> None:
@@ -34,15 +33,17 @@ def bury(folder: Path, pid: int) -> None:
 
     Never raises. On a disk that takes nothing the files stay as they are, and are counted as they are.
     """
-    try:
-        for kind in ("counter", "histogram"):
-            left = folder / f"{kind}_{pid}.db"
-            _add(left, folder / f"{kind}_{HEIR}.db")
-            left.unlink(missing_ok=True)
-        for path in folder.glob(f"gauge_*_{pid}.db"):
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        logger.warning("the metrics of process %d, which has ended, stay in files of their own: %s", pid, error)
+    for place in spare.both(folder):
+        try:
+            for kind in ("counter", "histogram"):
+                left = place / f"{kind}_{pid}.db"
+                if left.exists():
+                    _add(left, place / f"{kind}_{HEIR}.db")
+                    left.unlink(missing_ok=True)
+            for path in place.glob(f"gauge_*_{pid}.db"):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("the metrics of process %d, which has ended, stay in files of their own: %s", pid, error)
 
 
 def _add(left: Path, kept: Path) -> None:

@@ -3,18 +3,24 @@
     DATA_DIR/metrics/serve-<host>/    what /metrics of that machine tells
     DATA_DIR/metrics/work/            told by every machine, wherever the work process runs
 
-Files are named by pid, which two machines may give twice; and each machine's numbers should be asked for there.
+Files are named by pid, which two machines may give twice; and each machine's numbers should be asked for there. Who
+starts while the disk takes nothing keeps its files in memory (`api.spare`), where all look too.
 """
 
+import logging
+import os
 import shutil
 import time
 from pathlib import Path
 
+from api import spare
 from api.heartbeats import HOST, Heartbeats
 
+logger = logging.getLogger(__name__)
 HEIR = 0
 """Stands for the dead in the names of files; no process has this number."""
 FORGOTTEN_SECONDS = 86400.0
+ROOM = 1 << 19  # bytes, for all files of one process
 
 
 def of(data_dir: Path, role: str) -> Path:
@@ -28,7 +34,7 @@ def begin(data_dir: Path, role: str) -> None:
     here = [state for state in heartbeats.alive(role) if role == "work" or state.get("host") == HOST]
     living = {str(state["pid"]) for state in here} | ({str(HEIR)} if here else set())
     folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob("*.db"):
+    for path in (path for place in spare.both(folder) for path in place.glob("*.db")):
         if path.stem.rpartition("_")[2] not in living:
             path.unlink(missing_ok=True)
     _forget_machines(
@@ -36,9 +42,38 @@ def begin(data_dir: Path, role: str) -> None:
     )
 
 
+def with_room(folder: Path) -> Path:
+    """Where a process that starts now keeps its metrics: the folder, made anew if it is gone, or its second place."""
+    first = spare.both(folder)[0]
+    try:
+        return _tried(first)
+    except OSError as error:
+        reason = str(error)
+    try:
+        second = _tried(spare.make(first))
+    except OSError as error:
+        logger.error("no room for the metrics of a process that starts: %s; %s", reason, error)
+        return first
+    logger.warning("a process starts that keeps its metrics in %s: %s", second, reason)
+    return second
+
+
 def shown(folder: Path) -> list[Path]:
     """The files that /metrics of a process tells that keeps its own in `folder`: all there, and the work process's."""
-    return sorted({*folder.glob("*.db"), *(folder.parent / "work").glob("*.db")})
+    places = {place for own in spare.both(folder) for place in (own, own.parent / "work")}
+    return sorted({path for place in places for path in place.glob("*.db")})
+
+
+def _tried(folder: Path) -> Path:
+    """The folder, in which there is room. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".room-{os.getpid()}"
+    try:
+        with probe.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, ROOM)
+    finally:
+        probe.unlink(missing_ok=True)
+    return folder
 
 
 def _forget_machines(folder: Path, living: set[str]) -> None:

@@ -52,7 +52,7 @@ class Runtime:
         self.as_of: datetime | None = None
         self._pointers: tuple[str | None, str | None] = (None, None)
         self._refused: tuple[str | None, str | None] | None = None
-        self._retry_at = 0.0
+        self._retry_at, self._last_beat, self._wants_another = 0.0, 0.0, False
         self._world: World | None = None
         self._started = time.time()
         self._parent = os.getppid()
@@ -60,9 +60,8 @@ class Runtime:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Take what is there now, then follow the pointers until `stop`."""
-        await self._follow_pointers()
-        self._beat()
+        """Take what is there now, also when the disk takes nothing; then follow the pointers until `stop`."""
+        await self._look()
         self._task = asyncio.create_task(self._watch(), name="runtime")
         self._drain_on_sigterm()
 
@@ -100,43 +99,54 @@ class Runtime:
         return (datetime.now(UTC) - self.as_of).total_seconds() if self.as_of else None
 
     async def _watch(self) -> None:
-        last_beat = 0.0
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            try:
-                await self._follow_pointers()
-                if time.monotonic() - last_beat >= BEAT_SECONDS:
-                    last_beat = time.monotonic()
-                    self._beat()
-                    self._end_without_parent()
+            if not await self._look():
+                await asyncio.sleep(BEAT_SECONDS)
+
+    async def _look(self) -> bool:
+        """Follow the pointers, and once a second say how it is; whether that went well."""
+        self._end_without_parent()
+        try:
+            await self._follow_pointers()
+            due = time.monotonic() - self._last_beat >= BEAT_SECONDS
+            if due:
+                self._beat()
+            self._ask_for_another()
+            if due:
                 self._files_problem = ""
-            except OSError as error:
-                if not self._files_problem:  # once, not every second while it lasts
-                    logger.error("DATA_DIR: the worker cannot use its files: %s", error)
-                self._files_problem = str(error)
-                await asyncio.sleep(BEAT_SECONDS)
-            except Exception:
-                logger.exception("the worker could not look for a new snapshot or policy")
-                await asyncio.sleep(BEAT_SECONDS)
+        except OSError as error:
+            if not self._files_problem:  # once, not every second while it lasts
+                logger.error("DATA_DIR: the worker cannot use its files: %s", error)
+            self._files_problem = f"DATA_DIR: {error}"
+            return False
+        except Exception:
+            logger.exception("the worker could not look for a new snapshot or policy")
+            return False
+        return True
 
     async def _follow_pointers(self) -> None:
         pointers = (self.snapshots.current_id(), self.policies.current_version())
         again = pointers == self._refused
-        if pointers == self._pointers or pointers[0] is None or (again and time.monotonic() < self._retry_at):
-            return
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._behind, self._swap_in_turn, pointers)
+        early = again and time.monotonic() < self._retry_at
+        if pointers != self._pointers and pointers[0] is not None and not early:
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._behind, self._swap_in_turn, pointers)
+            except Exception as error:
+                self._refuse(pointers, f"snapshot {pointers[0]} cannot be used: {error}", again)
+                if not again:
+                    logger.error("%s", self.problem, exc_info=not isinstance(error, SnapshotError))
             self._beat()
-        except Exception as error:
-            self._refuse(pointers, f"snapshot {pointers[0]} cannot be used: {error}", again)
-            if not again:
-                logger.error("%s", self.problem, exc_info=not isinstance(error, SnapshotError))
 
     def _refuse(self, pointers: tuple[str | None, str | None], problem: str, again: bool) -> None:
         """Say what is wrong, look again later (a disk has bad moments), and ask once for a better snapshot."""
         self._refused, self.problem, self._retry_at = pointers, problem, time.monotonic() + RETRY_SECONDS
-        if not again:
+        self._wants_another = self._wants_another or not again
+
+    def _ask_for_another(self) -> None:
+        if self._wants_another:
             self.reloads.request("the current snapshot cannot be used")
+            self._wants_another = False
 
     def _swap_in_turn(self, pointers: tuple[str | None, str | None]) -> None:
         """All workers of a machine see a pointer move at once; one after another, their requests hardly feel it."""
@@ -172,6 +182,7 @@ class Runtime:
         logger.info("in use: snapshot=%s policy=%s in %.2f s", world.snapshot_id, engine.policy.version, seconds)
 
     def _beat(self) -> None:
+        self._last_beat = time.monotonic()
         age = self.snapshot_age()
         if age is not None:
             metrics.snapshot_age.set(age)
@@ -179,7 +190,7 @@ class Runtime:
             "serve", parent=self._parent, started_at=self._started, snapshot_id=self.snapshot_id,
             policy_version=self.policy_version, generation=self.generation, switched_at=self.switched_at,
             history=self.history, ready=self.ready, draining=self.draining,
-            problem="; ".join(filter(None, (self.problem, self.tables.problem))),
+            problem="; ".join(filter(None, (self.problem, self._files_problem, self.tables.problem))),
         )  # fmt: skip
 
     def _end_without_parent(self) -> None:

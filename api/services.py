@@ -169,10 +169,10 @@ def secret(settings: ServiceSettings, name: str) -> str | None:
 
 def admin_token(settings: ServiceSettings) -> str:
     """ADMIN_TOKEN, or the one in DATA_DIR/admin-token, made (mode 0600) when it is not there yet."""
-    given = secret(settings, "admin_token")
+    path = settings.data_dir / "admin-token"
+    given = secret(settings, "admin_token") or (path.read_text("utf-8").strip() if path.exists() else "")
     if given:
         return given
-    path = settings.data_dir / "admin-token"
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".admin-token.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from api import metrics_files, metrics_folders, services
+from api import metrics_files, metrics_folders, services, spare
 from api.children import STEADY_SECONDS, Child, await_end
 from api.heartbeats import Heartbeats
 from api.reloads import Reloads
@@ -125,6 +125,8 @@ class Supervisor:
         if code is not None:
             logger.error("%s ended with %s; it starts again", child.name, _told(code))
         if child.process is None and now >= child.start_after:
+            folder = metrics_folders.with_room(Path(child.environment[METRICS_FOLDER]))
+            child.environment = {**child.environment, METRICS_FOLDER: str(folder)}
             child.start(now)
             self._refusal = 0
 
@@ -153,6 +155,9 @@ class Supervisor:
             await_end(group, seconds + 2.0)
             if group is workers and listener:
                 listener.close()
+        for child in workers + work:
+            spare.clear(Path(child.environment[METRICS_FOLDER]))
+        spare.clear(self._heartbeats.folder)
         logger.info("stopped")
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

@@ -58,6 +58,7 @@ class Work:
         self._keeper.start()
         last_beat = 0.0
         while not self._stopping:
+            self._end_without_parent()
             try:
                 self._step()
                 if time.monotonic() - last_beat >= BEAT_SECONDS:
@@ -79,14 +80,22 @@ class Work:
     def _wait_for_lock(self) -> bool:
         path, told = self._settings.data_dir / "work.lock", False
         while not self._stopping:
-            if try_lock(path) is not None:
-                return True
-            if not told:
-                told = True
-                logger.warning("another work process holds %s; this one waits for it to end", path)
+            try:
+                if try_lock(path) is not None:
+                    return True
+                if not told:
+                    told = True
+                    logger.warning("another work process holds %s; this one waits for it to end", path)
+            except OSError as error:
+                self._tell_disk(error)
             time.sleep(0.5)
             self._stopping = self._stopping or os.getppid() != self._parent
         return False
+
+    def _end_without_parent(self) -> None:
+        if os.getppid() != self._parent:
+            logger.error("the supervisor is gone; the work process ends")
+            self._stopping = True
 
     def _step(self) -> None:
         """Take note of a finished build, ask for one that is due, start the next."""
@@ -99,9 +108,6 @@ class Work:
             identity = self._reloads.claim()
             if identity:
                 self._spawn(identity)
-        if os.getppid() != self._parent:
-            logger.error("the supervisor is gone; the work process ends")
-            self._stopping = True
 
     def _spawn(self, identity: str) -> None:
         command = [sys.executable, "-m", "api.builder", identity, str(os.getpid())]

@@ -36,7 +36,11 @@ def main() -> int:
         timeout_keep_alive=30,
         forwarded_allow_ips=settings.forwarded_allow_ips,
     )
-    metrics_files.reserve(metrics_folders.of(settings.data_dir, "serve"), os.getpid())
+    try:
+        metrics_files.reserve(metrics_folders.of(settings.data_dir, "serve"), os.getpid())
+    except OSError as error:
+        logger.error("no room for this worker's metrics: %s", error)
+        return 1
     gc.collect()
     gc.freeze()  # what was imported stays: a full collection need not look through it while requests wait
     server = uvicorn.Server(config)

@@ -14,8 +14,9 @@ from api.files import write_whole
 from api.heartbeats import Heartbeats
 from api.metrics_files import bury
 from api.reloads import Reloads
-from api.settings import load
+from api.settings import METRICS_FOLDER, load
 from api.supervisor import Supervisor
+from api.work import Work
 from tests.api.test_metrics_files import COUNT, SHOW, run
 from tests.promises.test_snapshot_faults import largest_file
 
@@ -66,6 +67,21 @@ def test_a_dead_process_on_a_read_only_disk_is_told_and_raises_nothing(
     assert caplog.text.count("Read-only file system") == 2
 
 
+def test_the_work_process_waits_for_a_disk_that_takes_its_lock(
+    parent: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[Path] = []
+
+    def take(path: Path) -> int:
+        tries.append(path)
+        return 5 if len(tries) > 2 else refuse()
+
+    monkeypatch.setattr("api.work.try_lock", take)
+    monkeypatch.setattr("api.work.time.sleep", int)
+    assert Work(load())._wait_for_lock()
+    assert caplog.text.count("Read-only file system") == 1
+
+
 def test_sighup_on_a_disk_that_takes_nothing_is_told_every_time_and_ends_nothing(
     parent: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -75,11 +91,11 @@ def test_sighup_on_a_disk_that_takes_nothing_is_told_every_time_and_ends_nothing
 
 
 def test_a_child_that_the_system_refuses_is_told_once_and_started_when_it_can_be(
-    parent: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    parent: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     start = Child.start
     monkeypatch.setattr(Child, "start", refuse)
-    parent.children = [Child("worker 1", ["sleep", "60"])]
+    parent.children = [Child("worker 1", ["sleep", "60"], environment={METRICS_FOLDER: str(tmp_path)})]
     watch(parent, monkeypatch, int, int, lambda: monkeypatch.setattr(Child, "start", start))
     assert caplog.text.count("Read-only file system") == 1
     parent.children[0].signal(signal.SIGKILL)

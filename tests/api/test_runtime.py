@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api import metrics, runtime
+from api import metrics, runtime, spare
 from api.operations import Operations
 from api.runtime import Runtime
 from api.settings import load
@@ -32,7 +32,7 @@ def test_a_damaged_snapshot_is_told_rebuilt_once_and_taken_when_it_is_whole_agai
 
     async def looks() -> None:
         for _ in range(3):
-            await worker._follow_pointers()
+            await worker._look()
 
     asyncio.run(looks())
     assert worker.snapshot_id == older
@@ -60,6 +60,36 @@ def test_a_worker_that_cannot_share_its_score_tables_serves_and_says_so(
     assert "score tables are not shared" in state["problem"]
     health = asyncio.run(Operations(worker).health())
     assert any("score tables are not shared" in problem for problem in health["problems"])
+
+
+def test_a_worker_serves_and_is_seen_while_the_disk_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(runtime, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(spare, "MEMORY", tmp_path)
+    store = SnapshotStore(tmp_path / "snapshots")
+    store.publish(*build(tables(videos=[video(1)]), EngineConfig()))
+    worker = Runtime(load(), store, PolicyStore(tmp_path / "policies"))
+    refusing = tmp_path / "workers"
+
+    async def problem() -> str:
+        await worker._look()
+        (state,) = worker.heartbeats.alive("serve")
+        assert state["ready"]
+        return str(state["problem"])
+
+    async def start_and_go_on() -> None:
+        refusing.touch()
+        await worker.start()
+        assert "DATA_DIR: [Errno" in await problem()
+        refusing.unlink()
+        await problem()
+        assert await problem() == ""
+        await worker.stop()
+
+    asyncio.run(start_and_go_on())
+    assert caplog.text.count("cannot use its files") == 1
 
 
 def test_what_a_worker_counted_last_is_told_before_it_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
