@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
@@ -31,7 +32,7 @@ class Echo:
             threading.Thread(target=self._serve, args=[link], daemon=True).start()
 
     def _serve(self, link: socket.socket) -> None:
-        with link:
+        with link, suppress(ConnectionError):
             while data := link.recv(65536):
                 link.sendall(data)
 
@@ -58,7 +59,6 @@ def config(sshd: Sshd, echo: Echo) -> TunnelConfig:
         remote_host="127.0.0.1",
         remote_port=echo.port,
         connect_seconds=5,
-        keepalive_seconds=0.3,
         longest_wait_seconds=0.5,
     )
 
@@ -108,7 +108,7 @@ def until(holds: Callable[[], bool], seconds: float = 30) -> None:
 
 def test_bytes_go_there_and_back(config: TunnelConfig, opened: Opener) -> None:
     tunnel = opened(config)
-    tunnel.wait_up(10)
+    tunnel.wait_up(30)
     words = bytes(range(256)) * 8_000
     assert said(tunnel, words) == words
     assert tunnel.state.up
@@ -117,7 +117,7 @@ def test_bytes_go_there_and_back(config: TunnelConfig, opened: Opener) -> None:
 
 def test_many_connections_at_once_do_not_mix(config: TunnelConfig, opened: Opener) -> None:
     tunnel = opened(config)
-    tunnel.wait_up(10)
+    tunnel.wait_up(30)
     answers: dict[int, bytes] = {}
 
     def ask(number: int) -> None:
@@ -137,7 +137,7 @@ def test_an_unknown_host_key_is_refused_and_says_what_to_do(
     (tmp_path / "known_hosts").write_text("")
     tunnel = opened(replace(config, known_hosts=tmp_path / "known_hosts"))
     with pytest.raises(TunnelError, match=r"SSH_KNOWN_HOSTS: .* does not know .*ssh-keyscan"):
-        tunnel.wait_up(10)
+        tunnel.wait_up(30)
     assert not tunnel.state.up
 
 
@@ -148,7 +148,7 @@ def test_a_changed_host_key_is_refused_until_the_line_is_replaced(
     sshd.restart()
     tunnel = opened(config)
     with pytest.raises(TunnelError, match=r"SSH_KNOWN_HOSTS: the key of .* changed"):
-        tunnel.wait_up(10)
+        tunnel.wait_up(30)
     sshd.known_hosts.write_text(sshd.host_line())
     until(lambda: tunnel.state.up)
     assert said(tunnel, b"hello") == b"hello"
@@ -158,8 +158,8 @@ def test_a_changed_host_key_is_refused_until_the_line_is_replaced(
 def test_a_dead_sshd_is_noticed_and_comes_back_on_the_same_local_port(
     config: TunnelConfig, opened: Opener, sshd: Sshd, kill: bool
 ) -> None:
-    tunnel = opened(config)
-    tunnel.wait_up(10)
+    tunnel = opened(config if kill else replace(config, keepalive_seconds=1.0))
+    tunnel.wait_up(30)
     address = tunnel.local_address
     with socket.create_connection(address, 5) as idle:
         idle.sendall(b"x")
@@ -175,13 +175,13 @@ def test_a_dead_sshd_is_noticed_and_comes_back_on_the_same_local_port(
     sshd.start()
     until(lambda: tunnel.state.up)
     assert tunnel.local_address == address
-    assert tunnel.state.reconnects == 1
+    assert tunnel.state.reconnects >= 1  # a busy machine looks frozen too
     assert said(tunnel, b"again") == b"again"
 
 
 def test_while_ssh_is_away_a_connection_is_closed_at_once(config: TunnelConfig, opened: Opener, sshd: Sshd) -> None:
     tunnel = opened(config)
-    tunnel.wait_up(10)
+    tunnel.wait_up(30)
     sshd.kill()
     until(lambda: not tunnel.state.up)
     with socket.create_connection(tunnel.local_address, 5) as link:
@@ -191,7 +191,7 @@ def test_while_ssh_is_away_a_connection_is_closed_at_once(config: TunnelConfig, 
 def test_a_far_end_where_nothing_listens_shows_in_the_state(config: TunnelConfig, opened: Opener) -> None:
     port = free_port()
     tunnel = opened(replace(config, remote_port=port))
-    tunnel.wait_up(10)
+    tunnel.wait_up(30)
     with socket.create_connection(tunnel.local_address, 5) as link:
         assert ended(link)
     until(lambda: tunnel.state.last_error is not None)
@@ -213,13 +213,13 @@ def test_a_wrong_file_is_named_with_its_setting(
     (tmp_path / "garbage").write_text("no key")
     tunnel = opened(replace(config, **{field: tmp_path / value}))
     with pytest.raises(TunnelError, match=named):
-        tunnel.wait_up(10)
+        tunnel.wait_up(30)
 
 
 def test_a_refused_key_and_user_are_named(config: TunnelConfig, opened: Opener) -> None:
     tunnel = opened(replace(config, ssh_user="nobody-of-this-name"))
     with pytest.raises(TunnelError, match=r"SSH_USER, SSH_KEY_PATH: .* refuses user nobody-of-this-name"):
-        tunnel.wait_up(10)
+        tunnel.wait_up(30)
 
 
 def test_a_port_where_nothing_listens_is_named_after_the_wait(config: TunnelConfig, opened: Opener) -> None:
@@ -236,7 +236,7 @@ def test_a_local_port_that_is_taken_is_named(config: TunnelConfig, echo: Echo) -
 
 def test_closing_frees_the_port_and_ends_the_thread(config: TunnelConfig) -> None:
     tunnel = Tunnel(config).start()
-    tunnel.wait_up(10)
+    tunnel.wait_up(30)
     address = tunnel.local_address
     tunnel.close()
     with pytest.raises(ConnectionRefusedError):
@@ -248,7 +248,7 @@ def test_closing_under_an_open_connection_logs_no_trace(
     config: TunnelConfig, opened: Opener, caplog: pytest.LogCaptureFixture
 ) -> None:
     tunnel = opened(config)
-    tunnel.wait_up(10)
+    tunnel.wait_up(30)
     with socket.create_connection(tunnel.local_address, 5) as link:
         link.sendall(b"hello")
         assert link.recv(5) == b"hello"
@@ -260,7 +260,7 @@ def test_the_log_says_that_ssh_is_up_although_the_far_end_is_not(
     config: TunnelConfig, opened: Opener, caplog: pytest.LogCaptureFixture
 ) -> None:
     tunnel = opened(replace(config, remote_port=free_port()))
-    tunnel.wait_up(10)
+    tunnel.wait_up(30)
     with socket.create_connection(tunnel.local_address, 5) as link:
         assert ended(link)
     until(lambda: tunnel.state.last_error is not None)

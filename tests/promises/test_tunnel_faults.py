@@ -19,7 +19,7 @@ from tests.support.loads import filled, tunnelled
 from tests.support.servers import Database, MariaDB, Redis, Sshd
 from tracking.redis_client import RedisConfig, patient_client
 
-NOTICED_SECONDS = 15.0
+NOTICED_SECONDS, PATIENT_SECONDS = 15.0, 30.0
 
 
 def until(holds: Callable[[], bool], seconds: float = 40) -> None:
@@ -30,8 +30,8 @@ def until(holds: Callable[[], bool], seconds: float = 40) -> None:
         sleep(0.02)
 
 
-def mysql_probe(config: MySQLConfig) -> Probe:
-    return lambda address: ping(replace(config, host=address[0], port=address[1]), 1.0)
+def mysql_probe(config: MySQLConfig, seconds: float = 1.0) -> Probe:
+    return lambda address: ping(replace(config, host=address[0], port=address[1]), seconds)
 
 
 def redis_probe(address: Address) -> None:
@@ -51,7 +51,7 @@ def config(database: Database) -> MySQLConfig:
 def tunnel(config: MySQLConfig, sshd: Sshd) -> Iterator[Tunnel]:
     """A tunnel with the keepalive that the service has, and a probe."""
     with tunnelled(sshd, config, probe=mysql_probe(config), probe_seconds=0.3) as tunnel:
-        tunnel.wait_up(10)
+        tunnel.wait_up(30)
         yield tunnel
 
 
@@ -69,16 +69,19 @@ def test_a_frozen_sshd_is_noticed_within_15_seconds(tunnel: Tunnel, sshd: Sshd) 
     until(lambda: tunnel.state.answers is True)
 
 
-def test_sshd_may_die_again_and_again_and_the_local_port_stays(tunnel: Tunnel, sshd: Sshd, config: MySQLConfig) -> None:
-    address = tunnel.local_address
-    for round_number in range(1, 4):
-        sshd.kill()
-        until(lambda: not tunnel.state.up, NOTICED_SECONDS)
-        assert tunnel.state.answers is None
-        sshd.start()
-        until(lambda: tunnel.state.answers is True)
-        assert (tunnel.local_address, tunnel.state.reconnects) == (address, round_number)
-    assert loads(config, tunnel)
+def test_sshd_may_die_again_and_again_and_the_local_port_stays(sshd: Sshd, config: MySQLConfig) -> None:
+    """The probe is patient: one that two slow answers make impatient would connect once more."""
+    with tunnelled(sshd, config, probe=mysql_probe(config, PATIENT_SECONDS), probe_seconds=0.3) as tunnel:
+        tunnel.wait_up(30)
+        address = tunnel.local_address
+        for round_number in range(1, 4):
+            sshd.kill()
+            until(lambda: not tunnel.state.up, NOTICED_SECONDS)
+            assert tunnel.state.answers is None
+            sshd.start()
+            until(lambda: tunnel.state.answers is True)
+            assert (tunnel.local_address, tunnel.state.reconnects) == (address, round_number)
+        assert loads(config, tunnel)
 
 
 def test_a_changed_host_key_is_refused_and_says_what_to_do_until_it_is_done(
@@ -100,8 +103,8 @@ def test_a_frozen_mysql_behind_a_healthy_ssh_is_noticed(own_mariadb: MariaDB, ss
     with tunnelled(sshd, config, probe=mysql_probe(config), probe_seconds=0.2) as tunnel:
         until(lambda: tunnel.state.answers is True)
         own_mariadb.freeze()
-        until(lambda: tunnel.state.answers is False, NOTICED_SECONDS)
-        assert "does not answer through SSH_HOST (silent for 1 s)" in str(tunnel.state.last_error)
+        until(lambda: "not answer through SSH_HOST (silent for 1 s)" in str(tunnel.state.last_error), NOTICED_SECONDS)
+        until(lambda: tunnel.state.answers is False)
         own_mariadb.thaw()
         until(lambda: tunnel.state.answers is True)
 
@@ -109,19 +112,28 @@ def test_a_frozen_mysql_behind_a_healthy_ssh_is_noticed(own_mariadb: MariaDB, ss
 def test_a_probe_names_what_the_server_says(config: MySQLConfig, sshd: Sshd) -> None:
     wrong = replace(config, password="wrong")
     with tunnelled(sshd, config, probe=mysql_probe(wrong), probe_seconds=0.2) as tunnel:
-        until(lambda: tunnel.state.answers is False)
-        assert "MYSQL_USER, MYSQL_PASSWORD" in str(tunnel.state.last_error)
-        assert tunnel.state.up
+        until(lambda: "MYSQL_USER, MYSQL_PASSWORD" in str(tunnel.state.last_error))
+        until(lambda: tunnel.state.answers is False and tunnel.state.up)
 
 
-def test_probes_never_make_mysql_block_this_host(config: MySQLConfig, sshd: Sshd, database: Database) -> None:
-    database.run("SET GLOBAL max_connect_errors = 3")
-    with tunnelled(sshd, config, probe=mysql_probe(config), probe_seconds=0.02) as tunnel:
-        tunnel.wait_up(10)
-        sleep(1)
-        until(lambda: tunnel.state.answers is True)
+def test_probes_never_make_mysql_block_this_host(own_mariadb: MariaDB, sshd: Sshd) -> None:
+    """It counts connections that break off before the login, and blocks a host after `max_connect_errors` in a row."""
+    database = own_mariadb.new_database()
+    config, probed = filled(database), set[object]()
+
+    def broken_off() -> object:
+        return database.run("SHOW GLOBAL STATUS LIKE 'Aborted_connects'")[0][1]
+
+    def probed_often() -> bool:
+        probed.add(tunnel.state.probed)
+        return len(probed) > 20
+
+    before = broken_off()
+    with tunnelled(sshd, config, probe=mysql_probe(config, PATIENT_SECONDS), probe_seconds=0.02) as tunnel:
+        until(probed_often)
+        assert tunnel.state.answers
         assert loads(config, tunnel)
-    database.run("SET GLOBAL max_connect_errors = DEFAULT")
+        assert broken_off() == before
 
 
 def test_redis_is_asked_through_its_tunnel_too(redis_server: Redis, sshd: Sshd) -> None:
@@ -187,12 +199,13 @@ class Cutter:
 def test_a_tunnel_that_is_cut_at_random_gives_whole_loads_or_none(config: MySQLConfig, sshd: Sshd, seed: int) -> None:
     whole, link = MySQLSource(config).load(), Cutter(sshd.port, seed)
     sshd.known_hosts.write_text(sshd.host_line() + sshd.host_line().replace(str(sshd.port), str(link.port)))
-    good = 0
+    tried = good = 0
     with tunnelled(sshd, config, ssh_port=link.port, longest_wait_seconds=0.3) as tunnel:
         address = tunnel.local_address
-        for _ in range(8):
+        while tried < 8 or not (good and link.cuts):  # a busy machine needs more
+            tried += 1
             try:
-                found = MySQLSource(replace(config, attempts=3, read_seconds=2), tunnel=tunnel).load()
+                found = MySQLSource(replace(config, attempts=3), tunnel=tunnel).load()
             except LoadError:
                 continue
             good += 1
@@ -200,5 +213,3 @@ def test_a_tunnel_that_is_cut_at_random_gives_whole_loads_or_none(config: MySQLC
             pd.testing.assert_frame_equal(found.videos, whole.videos)
         assert tunnel.local_address == address
     link.close()
-    assert good
-    assert link.cuts
