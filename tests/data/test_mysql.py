@@ -5,7 +5,9 @@ import threading
 from dataclasses import replace
 from typing import Any
 
+import pymysql
 import pytest
+from pymysql.constants import ER
 
 from data.sources.base import LoadError
 from data.sources.mysql import MySQLSource
@@ -15,6 +17,7 @@ from tests.suites.test_sources import ROWS
 from tests.support.loads import between_tables, filled
 from tests.support.processes import free_port
 from tests.support.servers import Database, MariaDB, Redis
+from tests.support.waiting import one_more
 
 
 @pytest.fixture
@@ -83,10 +86,13 @@ def test_a_load_is_one_point_in_time(config: MySQLConfig, database: Database, mo
     assert tables.videos["views"].sum() > 7 * len(tables.videos)
 
 
-def test_an_invariant_that_a_writer_keeps_holds_in_every_load(config: MySQLConfig, database: Database) -> None:
+def test_an_invariant_that_a_writer_keeps_holds_in_every_load(
+    config: MySQLConfig, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between any two tables of a load the writer commits."""
     database.run("DELETE FROM videos; DELETE FROM flows; INSERT INTO videos (id, user_id, views) VALUES (1, 0, 0)")
     database.run("INSERT INTO flows (id, user_id) VALUES (1, 0)")
-    stop = threading.Event()
+    stop, commits = threading.Event(), list[int]()
 
     def write() -> None:
         with database.connect(autocommit=False) as connection, connection.cursor() as cursor:
@@ -96,16 +102,27 @@ def test_an_invariant_that_a_writer_keeps_holds_in_every_load(config: MySQLConfi
                 cursor.execute("UPDATE videos SET user_id = %s", (number,))
                 cursor.execute("UPDATE flows SET user_id = %s", (number,))
                 connection.commit()
+                commits.append(number)
 
     writer = threading.Thread(target=write)
     writer.start()
     try:
         for _ in range(10):
-            tables = MySQLSource(config).load()
+            with between_tables(monkeypatch, lambda table: one_more(commits)):
+                tables = MySQLSource(config).load()
             assert tables.videos["user_id"][0] == tables.flows["user_id"][0]
     finally:
         stop.set()
         writer.join(20)
+
+
+def kill(database: Database, connection: object) -> None:
+    """End a connection, unless it has just ended by itself."""
+    try:
+        database.run(f"KILL {connection}")
+    except pymysql.Error as error:
+        if error.args[0] != ER.NO_SUCH_THREAD:
+            raise
 
 
 def test_a_truncated_table_and_a_killed_connection_only_begin_the_load_anew(
@@ -118,8 +135,9 @@ def test_a_truncated_table_and_a_killed_connection_only_begin_the_load_anew(
         if seen.count("interactions") == 1 and table == "interactions":
             database.run("TRUNCATE flows")
         if seen.count("connections") == 2 and table == "connections":
-            others = database.run("SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID()")
-            database.run(";".join(f"KILL {number}" for (number,) in others))
+            others = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+            for (number,) in database.run(others):
+                kill(database, number)
 
     with between_tables(monkeypatch, disturb):
         tables = MySQLSource(config).load()

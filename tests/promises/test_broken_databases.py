@@ -27,6 +27,7 @@ from engine.world import World
 from tests.api.server import command
 from tests.support.loads import between_tables
 from tests.support.servers import Database, MariaDB
+from tests.support.waiting import one_more
 
 SCHEMA = """
 CREATE TABLE users (id BIGINT, name TEXT, city TEXT, country TEXT, created_at DATETIME, skills TEXT, languages TEXT,
@@ -217,10 +218,10 @@ def test_a_table_dropped_in_the_middle_of_a_load_is_named(service: Service, monk
 
 
 @pytest.fixture
-def writer(service: Service) -> Iterator[None]:
-    """Someone who moves a view from one table to another, over and over: their sum stays."""
+def commits(service: Service) -> Iterator[list[int]]:
+    """Of someone who moves a view from one table to another, over and over: their sum stays."""
     service.database.run("UPDATE videos SET views = 1000; UPDATE flows SET user_id = 1000")
-    stop = threading.Event()
+    stop, commits = threading.Event(), list[int]()
 
     def write() -> None:
         with service.database.connect(autocommit=False) as connection, connection.cursor() as cursor:
@@ -232,24 +233,27 @@ def writer(service: Service) -> Iterator[None]:
                 cursor.execute("INSERT INTO interactions (user_id, video_id) VALUES (1, 1)")
                 cursor.execute("INSERT INTO connections (user_id, connected_user_id, status) VALUES (1, 2, 'accepted')")
                 connection.commit()
+                commits.append(number)
 
     thread = threading.Thread(target=write)
     thread.start()
-    yield
+    yield commits
     stop.set()
     thread.join(20)
 
 
-@pytest.mark.usefixtures("writer")
-def test_no_snapshot_breaks_an_invariant_that_a_writer_keeps_across_tables(service: Service) -> None:
+def test_no_snapshot_breaks_an_invariant_that_a_writer_keeps_across_tables(
+    service: Service, commits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between any two tables of a load the writer commits."""
     for _ in range(10):
-        tables = MySQLSource(service.config, kept=service.kept).load()
+        with between_tables(monkeypatch, lambda table: one_more(commits)):
+            tables = MySQLSource(service.config, kept=service.kept).load()
         assert tables.videos["views"].sum() + tables.flows["user_id"].sum() == 200 * 1000 + 30 * 1000
         service.kept.keep(clean(tables))
         assert tables.growth["interactions"].mark.rows - 2000 == tables.growth["connections"].mark.rows - 300
 
 
-@pytest.mark.usefixtures("writer")
 def test_a_load_never_blocks_a_writer(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def write(table: str) -> None:
         service.database.run(

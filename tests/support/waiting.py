@@ -1,7 +1,7 @@
 """Waiting for what a service does by itself."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 
 import httpx
 
@@ -19,3 +19,9 @@ def eventually(condition: Callable[[], object]) -> None:
             pass
         assert time.monotonic() < limit
         time.sleep(0.05)
+
+
+def one_more(things: Sized) -> None:
+    """Wait until there are more than now."""
+    before = len(things)
+    eventually(lambda: len(things) > before)
