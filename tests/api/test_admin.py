@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.api.conftest import MakeServer
 from tests.api.server import Server, command
+from tests.support.waiting import eventually
 
 
 def test_a_reload_that_waits_answers_when_every_worker_has_switched(make_server: MakeServer) -> None:
     running = make_server(WORKERS="2").start()
     before = running.wait_until().json()["snapshot_id"]
-    state = running.http.post("/v1/admin/reload?wait=true", headers=running.admin).json()
+    state = running.reload()
     assert (state["state"], state["live"]) == ("published", True)
     assert state["snapshot_id"] != before
     assert {worker["snapshot_id"] for worker in state["workers"]} == {state["snapshot_id"]}
@@ -22,13 +23,14 @@ def test_a_reload_that_waits_answers_when_every_worker_has_switched(make_server:
 def test_ten_reload_calls_at_once_make_one_build(make_server: MakeServer) -> None:
     running = make_server(WORKERS="2").start()
     running.wait_until()
+    eventually(lambda: running.pids("work"))
     with ThreadPoolExecutor(10) as pool:
         calls = [pool.submit(running.http.post, "/v1/admin/reload", headers=running.admin) for _ in range(10)]
     answers = [call.result() for call in calls]
     assert {answer.status_code for answer in answers} == {202}
     (identity,) = {answer.json()["reload_id"] for answer in answers}
     assert answers[0].json()["status_url"] == f"/v1/admin/reloads/{identity}"
-    state = running.http.post("/v1/admin/reload?wait=true", headers=running.admin).json()
+    state = running.reload()
     assert state["live"]
     assert len(running.http.get("/v1/admin/snapshots", headers=running.admin).json()["snapshots"]) <= 3
 
@@ -36,13 +38,12 @@ def test_ten_reload_calls_at_once_make_one_build(make_server: MakeServer) -> Non
 def test_rolling_back_serves_the_older_snapshot(make_server: MakeServer) -> None:
     running = make_server().start()
     old = running.wait_until().json()["snapshot_id"]
-    new = running.http.post("/v1/admin/reload?wait=true", headers=running.admin).json()["snapshot_id"]
+    new = running.reload()["snapshot_id"]
     snapshots = running.http.get("/v1/admin/snapshots", headers=running.admin).json()["snapshots"]
     assert [(s["id"], s["current"]) for s in snapshots] == [(new, True), (old, False)]
     answer = running.http.post(f"/v1/admin/snapshots/{old}/activate", headers=running.admin)
     assert answer.json() == {"snapshot_id": old}
-    while running.wait_until().json()["snapshot_id"] != old:
-        pass
+    eventually(lambda: running.wait_until().json()["snapshot_id"] == old)
 
 
 def test_unknown_reloads_and_snapshots_are_not_found(server: Server) -> None:
@@ -66,6 +67,7 @@ def test_the_token_that_was_made_is_readable_by_its_owner_alone_and_in_no_log(se
 def test_reload_and_status_of_the_command_line(make_server: MakeServer) -> None:
     running = make_server().start()
     running.wait_until()
+    eventually(lambda: running.pids("work"))
     words = {name: running.environment[name] for name in ("DATA_DIR", "LOG_DIR", "CREDENTIALS_DIR")}
     done = command("reload", **words)
     assert done.returncode == 0
@@ -80,7 +82,6 @@ def test_reload_and_status_of_the_command_line(make_server: MakeServer) -> None:
     assert command("snapshots", "list", "--json", **words).stdout.count('"id"') == 2
     old = json.loads(command("snapshots", "list", "--json", **words).stdout)[1]["id"]
     assert command("snapshots", "activate", old, **words).returncode == 0
-    while running.wait_until().json()["snapshot_id"] != old:
-        pass
+    eventually(lambda: running.wait_until().json()["snapshot_id"] == old)
     unknown = command("snapshots", "activate", "20200101T000000000-00000000", **words)
     assert (unknown.returncode, len(unknown.stderr.splitlines())) == (1, 1)

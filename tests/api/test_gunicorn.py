@@ -5,6 +5,7 @@ import sys
 
 from tests.api.conftest import MakeServer
 from tests.api.server import PATIENCE, ROOT
+from tests.support.waiting import eventually
 
 COMMAND = [sys.executable, "-m", "gunicorn", "-c", "python:api.gunicorn_settings", "api.app:create()"]
 
@@ -18,12 +19,11 @@ def test_gunicorn_serves_reloads_and_drains_with_a_work_process_beside_it(make_s
         work = subprocess.Popen(words, cwd=ROOT, env=settings, stdout=output, stderr=output)
     try:
         serving.wait_until()
-        while len(serving.http.get("/health").json()["workers"]) < 2:
-            pass
-        state = serving.http.post("/v1/admin/reload?wait=true", headers=serving.admin).json()
+        eventually(lambda: len(serving.pids("serve")) == 2)
+        state = serving.reload()
         assert (state["live"], len(state["workers"])) == (True, 2)
         assert serving.feed(user_id=1)["snapshot_id"] == state["snapshot_id"]
-        assert "talentfeed_engine_swaps_total 4.0" in serving.http.get("/metrics").text
+        eventually(lambda: "talentfeed_engine_swaps_total 4.0" in serving.http.get("/metrics").text)
     finally:
         work.terminate()
         code = serving.stop()

@@ -58,7 +58,7 @@ def test_staging_serves_its_own_tables_and_keeps_activity_in_them(
     count = "SELECT COUNT(*) FROM activity_log WHERE event_type = 'like'"
     eventually(lambda: database.run(count)[0][0] != 0)
     eventually(lambda: all(state["up"] for state in running.http.get("/health").json()["work"]["tunnels"].values()))
-    assert running.http.post("/v1/admin/reload?wait=true", headers=running.admin).json()["live"]
+    assert running.reload()["live"]
     doctor = command("doctor", **words)
     assert doctor.returncode == 0, doctor.stdout
     assert running.stop() == 0

@@ -67,7 +67,6 @@ def test_a_work_process_killed_during_a_build_leaves_a_true_record(running: Serv
     assert store.current_id() == served
     assert told == ("failed" if served == before else "published")
 
-    again = running.http.post("/v1/admin/reload?wait=true", headers=running.admin)
-    assert again.status_code == 200, again.text
-    assert again.json()["live"]
-    assert running.feed(user_id=1)["snapshot_id"] == store.current_id() == again.json()["snapshot_id"] != served
+    again = running.reload()
+    assert again["live"]
+    assert running.feed(user_id=1)["snapshot_id"] == store.current_id() == again["snapshot_id"] != served
