@@ -145,7 +145,8 @@ def _too_slow(seconds: float, first: float, timeout: float) -> list[str]:
         odd.append(f"REDIS_TIMEOUT_SECONDS is {timeout:g} and an answer takes {seconds:.3f} s: feeds will be degraded")
     if first > timeout:
         odd.append(
-            f"REDIS_TIMEOUT_SECONDS is {timeout:g} and a first answer takes {first:.3f} s: Redis will not be used"
+            f"REDIS_TIMEOUT_SECONDS is {timeout:g} and a first answer takes {first:.3f} s: feeds are degraded while"
+            " a worker connects"
         )
     return odd
 

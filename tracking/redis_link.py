@@ -22,7 +22,7 @@ Replies = list[Any]
 Exchange = tuple[int, "asyncio.Future[Replies]", float]
 """Commands on their way: how many replies they wait for, who waits, and since when (loop time)."""
 
-SECOND_LOOK = 0.002
+SECOND_LOOK, OPEN_SECONDS = 0.002, 5.0
 _NOTHING = object()
 
 
@@ -30,7 +30,8 @@ class RedisLink:
     """Sends commands, in order, over one connection that is opened when it is needed. Belongs to one event loop.
 
     Every exchange ends within `config.timeout` seconds, opening the connection included: with its replies, or with
-    `redis.RedisError`, OSError or TimeoutError. A command that Redis refuses has its error among the replies.
+    `redis.RedisError`, OSError or TimeoutError. A command that Redis refuses has its error among the replies. An
+    opening that takes longer (a distant Redis, TLS) goes on for `OPEN_SECONDS` without those that waited for it.
     """
 
     def __init__(self, config: RedisConfig) -> None:
@@ -90,10 +91,11 @@ class RedisLink:
         """Connect, introduce ourselves, and only then send what has gathered meanwhile: it is for this database."""
         config = self._config
         try:
-            _, made = await loop.create_connection(
-                lambda: _Connection(self._lost), config.host, config.port, **self._encrypted
-            )
-            await self._greet(made, loop)
+            async with asyncio.timeout(OPEN_SECONDS):
+                _, made = await loop.create_connection(
+                    lambda: _Connection(self._lost), config.host, config.port, **self._encrypted
+                )
+                await self._greet(made, loop)
         except (redis.RedisError, OSError) as error:
             self._opening = None
             self._drop(config.tls.refused(error) if config.tls and isinstance(error, ssl.SSLError) else error)
@@ -127,12 +129,15 @@ class RedisLink:
             self._opening.cancel()
         if self._watch:
             self._watch.cancel()
-        connection, gathered = self._connection, self._gathered
+        connection = self._connection
         self._connection = self._opening = self._watch = None
-        self._gathered = []
         if connection:
             connection.fail(error)
             connection.transport.abort()
+        self._fail_gathered(error)
+
+    def _fail_gathered(self, error: Exception) -> None:
+        gathered, self._gathered = self._gathered, []
         for _, exchange in gathered:
             _fail(exchange, error)
 
@@ -148,7 +153,11 @@ class RedisLink:
         if left > 0:
             self._watch = loop.call_later(left, self._look, loop)
         elif oldest is again:
-            self._drop(TimeoutError(f"no answer within {self._config.timeout:g} s"))
+            late = TimeoutError(f"no answer within {self._config.timeout:g} s")
+            if self._connection:
+                self._drop(late)
+            else:
+                self._fail_gathered(late)  # the opening goes on, for those to come
         else:
             self._watch = loop.call_later(SECOND_LOOK, self._look, loop, oldest)
 

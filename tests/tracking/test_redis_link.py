@@ -1,12 +1,14 @@
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import hiredis
 import pytest
 import redis
 
+from tests.support.proxy import Proxy
 from tests.support.servers import Redis
 from tracking.redis_client import RedisConfig
 from tracking.redis_commands import Script, Template
@@ -70,6 +72,25 @@ def test_nobody_waits_longer_than_the_limit_and_the_next_one_is_served(redis_ser
     gone, after = tell(redis_server, story, timeout=1.0)
     assert [type(error) for error in gone] == [TimeoutError] * 3
     assert after == [b"PONG"]
+
+
+def test_an_opening_that_takes_longer_than_an_exchange_may_serves_those_to_come(redis_server: Redis) -> None:
+    with Proxy(redis_server.host, redis_server.port) as proxy:
+        proxy.stalled = True
+
+        async def told() -> Any:
+            link = RedisLink(RedisConfig(host=proxy.host, port=proxy.port, timeout=0.2))
+            with pytest.raises(TimeoutError):
+                await link.ask([("SET", "key", "of one that waits no longer")])
+            proxy.stalled = False
+            while True:
+                with suppress(TimeoutError):
+                    found = await link.ask([("GET", "key")])
+                    await link.close()
+                    return found
+
+        assert asyncio.run(told()) == [None]
+        assert proxy.accepted == 1
 
 
 def test_a_connection_that_redis_closed_is_opened_anew(redis_server: Redis) -> None:
