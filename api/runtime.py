@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -48,14 +49,14 @@ class Runtime:
         self.draining = self.warming = False
         self.generation, self.switched_at = 0, 0.0
         self.history: list[str] = []
-        self.problem = self._files_problem = ""
+        self.problem = self._files_problem = self._gone = ""
         self.as_of: datetime | None = None
         self._pointers: tuple[str | None, str | None] = (None, None)
         self._refused: tuple[str | None, str | None] | None = None
         self._retry_at, self._last_beat, self._wants_another = 0.0, 0.0, False
         self._world: World | None = None
         self._started = time.time()
-        self._parent = os.getppid()
+        self._parent, self._inode = os.getppid(), _inode(settings.data_dir)
         self._behind = ThreadPoolExecutor(1, thread_name_prefix="swap")
         self._task: asyncio.Task[None] | None = None
 
@@ -127,6 +128,7 @@ class Runtime:
 
     async def _follow_pointers(self) -> None:
         pointers = (self.snapshots.current_id(), self.policies.current_version())
+        self._gone = self._what_is_gone(pointers[0])
         again = pointers == self._refused
         early = again and time.monotonic() < self._retry_at
         if pointers != self._pointers and pointers[0] is not None and not early:
@@ -137,6 +139,14 @@ class Runtime:
                 if not again:
                     logger.error("%s", self.problem, exc_info=not isinstance(error, SnapshotError))
             self._beat()
+
+    def _what_is_gone(self, current: str | None) -> str:
+        """What an operator should know of a DATA_DIR that was removed under this process: feeds go on."""
+        if self.engine and current is None:
+            return "DATA_DIR holds no snapshot any more"
+        if self._inode is None or _inode(self.settings.data_dir) == self._inode:
+            return ""
+        return "DATA_DIR was replaced while this worker ran: some of its files are lost until SIGUSR2 replaces it"
 
     def _refuse(self, pointers: tuple[str | None, str | None], problem: str, again: bool) -> None:
         """Say what is wrong, look again later (a disk has bad moments), and ask once for a better snapshot."""
@@ -190,7 +200,7 @@ class Runtime:
             "serve", parent=self._parent, started_at=self._started, snapshot_id=self.snapshot_id,
             policy_version=self.policy_version, generation=self.generation, switched_at=self.switched_at,
             history=self.history, ready=self.ready, draining=self.draining,
-            problem="; ".join(filter(None, (self.problem, self._files_problem, self.tables.problem))),
+            problem="; ".join(filter(None, (self.problem, self._gone, self._files_problem, self.tables.problem))),
         )  # fmt: skip
 
     def _end_without_parent(self) -> None:
@@ -211,6 +221,10 @@ class Runtime:
 
         if callable(server_stop):
             signal.signal(signal.SIGTERM, drain)
+
+
+def _inode(folder: Path) -> int | None:
+    return folder.stat().st_ino if folder.exists() else None
 
 
 def _stale(current: str | None, served: str) -> str:

@@ -45,6 +45,7 @@ class Work:
         self._building, self._begun, self._problem = "", 0.0, ""
         self._stopping, self._settled, self._disk_problem = False, False, ""
         self._parent = os.getppid()
+        self._lock, self._code = -1, 0
 
     def run(self) -> int:
         """Work until SIGTERM; the exit code."""
@@ -63,13 +64,14 @@ class Work:
                 self._step()
                 if time.monotonic() - last_beat >= BEAT_SECONDS:
                     last_beat = time.monotonic()
+                    self._end_without_lock()
                     self._beat()
                     self._disk_problem = ""
             except OSError as error:
                 self._tell_disk(error)
             time.sleep(TICK_SECONDS)
         self._close()
-        return 0
+        return self._code
 
     def _tell_disk(self, error: OSError) -> None:
         """A full or read-only disk stops builds and heartbeats, not flushing: say so once, and go on."""
@@ -81,7 +83,9 @@ class Work:
         path, told = self._settings.data_dir / "work.lock", False
         while not self._stopping:
             try:
-                if try_lock(path) is not None:
+                held = try_lock(path)
+                if held is not None:
+                    self._lock = held
                     return True
                 if not told:
                     told = True
@@ -91,6 +95,22 @@ class Work:
             time.sleep(0.5)
             self._stopping = self._stopping or os.getppid() != self._parent
         return False
+
+    def _end_without_lock(self) -> None:
+        """When DATA_DIR was removed, all files that this process holds are lost, its lock too: one that starts makes
+        them anew."""
+        path = self._settings.data_dir / "work.lock"
+        try:
+            held = os.path.samestat(path.stat(), os.fstat(self._lock))
+        except FileNotFoundError:
+            held = False
+        if not held:
+            logger.error(
+                "DATA_DIR: %s is not the file that was locked, so the folder was removed; the work process ends"
+                " and is started anew",
+                path,
+            )
+            self._stopping, self._code = True, 1
 
     def _end_without_parent(self) -> None:
         if os.getppid() != self._parent:
@@ -160,7 +180,7 @@ class Work:
             self._builder.wait()
             with suppress(OSError):  # of a full disk; the next work process settles it then
                 self._reloads.settle(self._building, self._snapshots, state="requested")
-        if self._keeper:
+        if self._keeper and not self._code:  # without the lock, what waits would go to a file that was removed
             self._keeper.stop()
         for tunnel in self._tunnels.values():
             tunnel.close()

@@ -4,7 +4,8 @@ import errno
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from types import SimpleNamespace
+from typing import NoReturn, cast
 
 import pytest
 
@@ -12,6 +13,7 @@ from api import supervisor
 from api.children import Child
 from api.files import write_whole
 from api.heartbeats import Heartbeats
+from api.keeper import Keeper
 from api.metrics_files import bury
 from api.reloads import Reloads
 from api.settings import METRICS_FOLDER, load
@@ -65,6 +67,24 @@ def test_a_dead_process_on_a_read_only_disk_is_told_and_raises_nothing(
     bury(tmp_path, pid)
     Heartbeats(tmp_path).remove()
     assert caplog.text.count("Read-only file system") == 2
+
+
+def test_the_work_process_ends_when_its_lock_was_removed_under_it(
+    parent: Supervisor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    work = Work(load())
+    assert work._wait_for_lock()
+    work._end_without_lock()
+    assert not work._stopping
+    (tmp_path / "work.lock").unlink()
+    other = Work(load())
+    assert other._wait_for_lock()
+    work._end_without_lock()
+    other._end_without_lock()
+    assert (work._stopping, work._code, other._stopping) == (True, 1, False)
+    assert "is not the file that was locked" in caplog.text
+    work._keeper = cast(Keeper, SimpleNamespace(stop=refuse))
+    work._close()  # without a last flush into files that were removed
 
 
 def test_the_work_process_waits_for_a_disk_that_takes_its_lock(

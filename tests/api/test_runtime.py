@@ -92,6 +92,28 @@ def test_a_worker_serves_and_is_seen_while_the_disk_takes_nothing(
     assert caplog.text.count("cannot use its files") == 1
 
 
+def test_a_data_dir_that_was_removed_is_told_and_feeds_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "var"
+    monkeypatch.setenv("DATA_DIR", str(folder))
+    monkeypatch.setattr(runtime, "BEAT_SECONDS", 0.0)
+    store = SnapshotStore(folder / "snapshots")
+    snapshot = build(tables(videos=[video(1)]), EngineConfig())
+    store.publish(*snapshot)
+    worker = Runtime(load(), store, PolicyStore(folder / "policies"))
+
+    def problem() -> str:
+        asyncio.run(worker._look())
+        (state,) = worker.heartbeats.alive("serve")
+        return str(state["problem"])
+
+    assert problem() == ""
+    folder.rename(tmp_path / "removed")
+    assert problem() == "DATA_DIR holds no snapshot any more"
+    assert worker.ready
+    store.publish(*snapshot)
+    assert "DATA_DIR was replaced" in problem()
+
+
 def test_what_a_worker_counted_last_is_told_before_it_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     worker = Runtime(load(), SnapshotStore(tmp_path / "snapshots"), PolicyStore(tmp_path / "policies"))
