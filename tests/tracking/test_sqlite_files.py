@@ -21,7 +21,7 @@ def test_whoever_opens_a_new_file_at_the_same_moment_gets_it(tmp_path: Path) -> 
     def begin(path: Path) -> str:
         connection = opened(path)
         together.wait()
-        write_ahead(connection, 5.0)
+        write_ahead(connection, 60.0)
         (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
         connection.close()
         return str(mode)
