@@ -70,6 +70,8 @@ def test_a_rolling_restart_under_load_fails_no_request(running: Server) -> None:
         eventually(lambda: bool(running.http.get(asked, headers=running.admin).json()["live"]))
         eventually(lambda: len(load.answers) > RATE)
     assert load.failed() == []
+    gently = "ended with 0; another one has its place"
+    eventually(lambda: running.log.read_text(encoding="utf-8").count(gently) == len(before))
     assert not [pid for pid in before if Path(f"/proc/{pid}").exists()]
     assert running.stop() == 0
 
