@@ -19,5 +19,5 @@ fi
 rm -f "$stamp"
 log="$(mktemp)"
 trap 'rm -f "$log"' EXIT
-.venv/bin/pytest -rs -n "${TEST_WORKERS:-2}" --doctest-modules data engine tracking api tests 2>&1 | tee "$log"
+.venv/bin/pytest -rs -n "${TEST_WORKERS:-3}" --dist worksteal --doctest-modules data engine tracking api tests 2>&1 | tee "$log"
 printf '%s\n%s\n' "$sum" "$(tail -n 1 "$log")" >"$stamp"
