@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cache
 from struct import unpack
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from engine.feed_types import NOTHING_SEEN, Seen
 from tracking.events import Event
@@ -32,11 +32,26 @@ class LedgerUnavailableError(Exception):
     """The ledger does not answer in time."""
 
 
+class LedgerDamagedError(LedgerUnavailableError):
+    """The ledger answers, but what it has of this session or viewer is not its own and takes nothing: others go on."""
+
+
+class Missed(NamedTuple):
+    """What a ledger has not been told of a session and its viewer: packed feeds and marked items (`video:12`)."""
+
+    feeds: Sequence[bytes] = ()
+    watched: Sequence[bytes] = ()
+    hidden: Sequence[bytes] = ()
+
+
+NOTHING_MISSED = Missed()
+
+
 class Ledger(Protocol):
     """The memory of sessions and viewers. Every method raises LedgerUnavailableError."""
 
-    async def read(self, user_id: int, session_id: str) -> Seen:
-        """What counts for the next feed, in one exchange."""
+    async def read(self, user_id: int, session_id: str, missed: Missed = NOTHING_MISSED) -> Seen:
+        """What counts for the next feed, in one exchange; what the ledger `missed` counts too."""
         ...
 
     def served(self, served: Served) -> Awaitable[object]:
@@ -78,10 +93,14 @@ def unpack_feed(kept: bytes) -> tuple[tuple[int, ...], tuple[int, ...], bytes]:
     return unpack(f"<{count}q", kept[: 8 * count]), unpack(f"<{count}q", kept[8 * count : 16 * count]), is_flow
 
 
-def seen_of(feeds: Sequence[bytes], watched: Sequence[bytes], hidden: Sequence[bytes]) -> Seen:
+def seen_of(
+    feeds: Sequence[bytes], watched: Sequence[bytes], hidden: Sequence[bytes], missed: Missed = NOTHING_MISSED
+) -> Seen:
     """What the engine is told, from packed feeds (oldest first) and marked items (`video:12`). What cannot be read is
     passed over: a viewer is better off with the rest of the memory than without a feed.
     """
+    if missed is not NOTHING_MISSED:
+        feeds, watched, hidden = [*feeds, *missed.feeds], [*watched, *missed.watched], [*hidden, *missed.hidden]
     if not (feeds or watched or hidden):
         return NOTHING_SEEN
     seen = Seen.read(feeds, watched, hidden)

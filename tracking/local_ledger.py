@@ -22,9 +22,11 @@ from tracking.ledger import (
     MOST_HIDDEN,
     MOST_RECENT,
     MOST_WATCHED,
+    NOTHING_MISSED,
     SESSION_SECONDS,
     SHOWN_SECONDS,
     LedgerUnavailableError,
+    Missed,
     seen_of,
     session_name,
     unpack_feed,
@@ -71,7 +73,7 @@ class LocalLedger:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._connection: sqlite3.Connection | None = None
 
-    async def read(self, user_id: int, session_id: str) -> Seen:
+    async def read(self, user_id: int, session_id: str, missed: Missed = NOTHING_MISSED) -> Seen:
         """What counts for the next feed; see `Ledger`."""
 
         def work(file: sqlite3.Connection) -> Seen:
@@ -80,8 +82,8 @@ class LocalLedger:
                 feeds = []
             watched = file.execute(MARKED, (user_id, "watched", MOST_WATCHED)).fetchall()
             hidden = file.execute(MARKED, (user_id, "hidden", MOST_HIDDEN)).fetchall()
-            marks = [[item.encode() for (item,) in marked] for marked in (watched, hidden)]
-            return seen_of([items for _, items, _ in reversed(feeds)], *marks)
+            marks = {"watched": _items(watched), "hidden": _items(hidden)}
+            return seen_of([items for _, items, _ in reversed(feeds)], **marks, missed=missed)
 
         return await self._run(work)
 
@@ -189,3 +191,7 @@ def _shown(rows: sqlite3.Cursor) -> dict[str, str]:
             for number, flow in zip(ids, is_flow, strict=True):
                 found.setdefault(f"{KINDS[flow]}:{number}", feed_id)
     return found
+
+
+def _items(rows: Sequence[tuple[str]]) -> list[bytes]:
+    return [item.encode() for (item,) in rows]

@@ -6,17 +6,52 @@ did not answer for a while. A worker that ends meanwhile takes along what it owe
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
+from itertools import islice
+from typing import Generic, TypeVar
 
-from engine.feed_types import NOTHING_SEEN, Seen
 from tracking.events import Event
-from tracking.ledger import MARKS, Ledger, LedgerUnavailableError, session_name
+from tracking.ledger import MARKS, Ledger, LedgerDamagedError, LedgerUnavailableError, Missed, session_name
 from tracking.served import Served
 
 log = logging.getLogger(__name__)
 MOST_FEEDS, MOST_EVENTS = 1_000, 10_000
 AT_ONCE, RETRY_SECONDS = 100, 1.0
+
+Group = TypeVar("Group", bound=Hashable)
+Thing = TypeVar("Thing")
+
+
+class _Shelf(Generic[Group, Thing]):
+    """Things by group and name, at most so many: beyond that the oldest of the oldest group goes."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._groups, self.count = most, dict[Group, dict[str, Thing]](), 0
+
+    def put(self, group: Group, name: str, thing: Thing) -> bool:
+        """Whether there was room without another's going."""
+        things = self._groups.setdefault(group, {})
+        self.count += name not in things
+        things[name] = thing
+        if self.count <= self._most:
+            return True
+        oldest = next(iter(self._groups))
+        self.drop(oldest, next(iter(self._groups[oldest])))
+        return False
+
+    def drop(self, group: Group, name: str) -> None:
+        things = self._groups.get(group, {})
+        self.count -= things.pop(name, None) is not None
+        if not things:
+            self._groups.pop(group, None)
+
+    def of(self, group: Group) -> list[Thing]:
+        return list(self._groups.get(group, {}).values())
+
+    def some(self, count: int) -> list[tuple[Group, str, Thing]]:
+        every = ((group, *named) for group, things in self._groups.items() for named in things.items())
+        return list(islice(every, count))
 
 
 class Owed:
@@ -28,79 +63,69 @@ class Owed:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._feeds: dict[str, Served] = {}
-        self._events: dict[str, Event] = {}
-        self._lock = asyncio.Lock()
-        self._retrying: asyncio.Task[None] | None = None
+        self._feeds = _Shelf[str, Served](MOST_FEEDS)
+        self._events = _Shelf[int, Event](MOST_EVENTS)
+        self._telling: asyncio.Task[None] | None = None
         self.given_up = 0
         """How many were never told."""
 
     def __len__(self) -> int:
-        return len(self._feeds) + len(self._events)
+        return self._feeds.count + self._events.count
 
     def feed(self, served: Served) -> None:
         """The ledger did not take this feed."""
-        self._feeds[served.feed_id] = served
-        self._bound(self._feeds, MOST_FEEDS)
-        self._retry()
+        name = session_name(served.user_id, served.session_id)
+        self._note_room(self._feeds.put(name, served.feed_id, served))
 
     def acts(self, events: Sequence[Event]) -> None:
         """The ledger did not take these acts."""
-        self._events |= {event.event_id: event for event in events if event.event_type in MARKS and event.item}
-        self._bound(self._events, MOST_EVENTS)
-        self._retry()
+        for event in events:
+            if event.event_type in MARKS and event.item:
+                self._note_room(self._events.put(event.user_id, event.event_id, event))
 
-    def seen(self, user_id: int, session_id: str) -> Seen:
-        """What is known of a session and a viewer without the ledger."""
-        session, marks = session_name(user_id, session_id), dict[str, list[bytes]](watched=[], hidden=[])
-        pages = [
-            one.packed.kept for one in self._feeds.values() if session_name(one.user_id, one.session_id) == session
-        ]
-        for event in self._events.values():
-            if event.user_id == user_id and event.item:
-                marks[MARKS[event.event_type]].append(event.item.encode())
-        return Seen.read(pages, **marks) if pages or any(marks.values()) else NOTHING_SEEN
+    def missed(self, user_id: int, session_id: str) -> Missed:
+        """What the ledger has not been told of a session and a viewer."""
+        marks: dict[str, list[bytes]] = {"watched": [], "hidden": []}
+        for event in self._events.of(user_id):
+            marks[MARKS[event.event_type]].append(str(event.item).encode())
+        return Missed([one.packed.kept for one in self._feeds.of(session_name(user_id, session_id))], **marks)
 
     async def settle(self) -> None:
-        """Tell the ledger. Raises LedgerUnavailableError; what it has not taken by then is still owed."""
-        async with self._lock:
-            while self._events:
-                some = dict(list(self._events.items())[:AT_ONCE])
-                await self._ledger.acted(list(some.values()))
-                for name in some:
-                    self._events.pop(name, None)
-            while self._feeds:
-                pages = dict(list(self._feeds.items())[:AT_ONCE])
-                failures = await asyncio.gather(
-                    *(self._ledger.served(page) for page in pages.values()), return_exceptions=True
-                )
-                for name, failure in zip(pages, failures, strict=True):
-                    if failure is None or not isinstance(failure, BaseException):
-                        self._feeds.pop(name, None)
-                for failure in failures:
-                    if isinstance(failure, BaseException):
-                        raise failure
+        """Tell the ledger, part by part. Raises LedgerUnavailableError; what was not taken by then is still owed."""
+        while acts := self._events.some(AT_ONCE):
+            try:
+                await self._ledger.acted([event for _, _, event in acts])
+            except LedgerDamagedError:
+                for *_, event in acts:
+                    with suppress(LedgerDamagedError):
+                        await self._ledger.acted([event])
+            for user_id, name, _ in acts:
+                self._events.drop(user_id, name)
+        while pages := self._feeds.some(AT_ONCE):
+            told = await asyncio.gather(*(self._ledger.served(page) for *_, page in pages), return_exceptions=True)
+            for (session, name, _), outcome in zip(pages, told, strict=True):
+                if not isinstance(outcome, BaseException) or isinstance(outcome, LedgerDamagedError):
+                    self._feeds.drop(session, name)
+            for outcome in told:
+                if isinstance(outcome, BaseException) and not isinstance(outcome, LedgerDamagedError):
+                    raise outcome
 
     async def close(self) -> None:
         """A last try."""
-        if self._retrying:
-            self._retrying.cancel()
+        if self._telling:
+            self._telling.cancel()
         with suppress(LedgerUnavailableError):
             await self.settle()
 
-    def _bound(self, owed: "dict[str, Served] | dict[str, Event]", most: int) -> None:
-        while len(owed) > most:
-            owed.pop(next(iter(owed)))
-            if not self.given_up:
-                log.warning("the memory of sessions is away for so long that the oldest of what it missed is given up")
-            self.given_up += 1
+    def _note_room(self, enough: bool) -> None:
+        if not enough and not self.given_up:
+            log.warning("the memory of sessions is away for so long that the oldest of what it missed is given up")
+        self.given_up += not enough
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.get_running_loop().create_task(self._tell(), name="owed")
 
-    def _retry(self) -> None:
-        """Try again soon, also when no request comes."""
-        if self._retrying is None or self._retrying.done():
-            self._retrying = asyncio.get_running_loop().create_task(self._keep_trying(), name="owed")
-
-    async def _keep_trying(self) -> None:
+    async def _tell(self) -> None:
+        """Try every second, whether or not requests come."""
         while len(self):
             await asyncio.sleep(RETRY_SECONDS)
             with suppress(LedgerUnavailableError):

@@ -20,9 +20,12 @@ from tracking.ledger import (
     MOST_HIDDEN,
     MOST_RECENT,
     MOST_WATCHED,
+    NOTHING_MISSED,
     SESSION_SECONDS,
     SHOWN_SECONDS,
+    LedgerDamagedError,
     LedgerUnavailableError,
+    Missed,
     seen_of,
     session_name,
 )
@@ -124,12 +127,12 @@ class RedisLedger:
         self._link, self._breaker = link or RedisLink(config), breaker or Breaker()
         self._clock = clock or self._link.now  # the days of `recent_feeds` are the same for all machines
 
-    async def read(self, user_id: int, session_id: str) -> Seen:
+    async def read(self, user_id: int, session_id: str, missed: Missed = NOTHING_MISSED) -> Seen:
         """What counts for the next feed; see `Ledger`."""
         session = b"session:" + session_name(user_id, session_id).encode()
         commands = READ.pack(session, b"watched:%d" % user_id, b"hidden:%d" % user_id)
         feeds, watched, hidden = await self._answers(self._sent(commands, READ.count))
-        return seen_of(feeds, watched, hidden)
+        return seen_of(feeds, watched, hidden, missed)
 
     def served(self, served: Served) -> Awaitable[object]:
         """A feed was served; see `Ledger`."""
@@ -194,7 +197,13 @@ class RedisLedger:
 
     def _failed(self, error: Exception) -> LedgerUnavailableError:
         self._breaker.failed(error)
-        return LedgerUnavailableError(in_words(error))
+        return failure(error)
+
+
+def failure(error: Exception) -> LedgerUnavailableError:
+    """What went wrong with Redis, as the ledger's error."""
+    kind = LedgerDamagedError if "WRONGTYPE" in str(error) else LedgerUnavailableError
+    return kind(in_words(error))
 
 
 def marked(events: Sequence[Event]) -> tuple[list[str], list[Argument]]:

@@ -1,6 +1,6 @@
 """What a served feed, and what viewers' acts leave behind in one exchange with the Redis that is buffer and ledger."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import redis
@@ -12,7 +12,7 @@ from tracking.recorder import ALL_KEPT, Kept, Taken
 from tracking.redis_buffer import ACTIVITIES, DECISIONS, RECENT_SECONDS, SUMS, WAITING
 from tracking.redis_client import Breaker, in_words
 from tracking.redis_commands import Argument, Script, Template
-from tracking.redis_ledger import MARK, REMEMBER, marked, remembered
+from tracking.redis_ledger import MARK, REMEMBER, failure, marked, remembered
 from tracking.redis_link import RedisLink
 from tracking.redis_scripts import PUSH
 from tracking.served import Served
@@ -80,10 +80,8 @@ class RedisRecorder:
         if not (_refused(replies) or _refused(done)):
             return ALL_KEPT
         return Kept(
-            self._failure(
-                BufferUnavailableError, [*replies[: self._pushed], *(done if isinstance(done, list) else ())]
-            ),
-            self._failure(LedgerUnavailableError, replies[self._pushed :]),
+            self._refusal(_unrecorded, [*replies[: self._pushed], *(done if isinstance(done, list) else ())]),
+            self._refusal(failure, replies[self._pushed :]),
         )
 
     async def take(self, events: Sequence[Event]) -> Taken:
@@ -103,17 +101,15 @@ class RedisRecorder:
             self._breaker.failed(error)
             raise BufferUnavailableError(in_words(error)) from error
         known = frozenset(events[place].event_id for place in duplicates)
-        return Taken(
-            known, self._failure(LedgerUnavailableError, [redis.ResponseError(why.decode()) for why in refused])
-        )
+        return Taken(known, self._refusal(failure, [redis.ResponseError(why.decode()) for why in refused]))
 
-    def _failure(self, kind: type[Failure], replies: Iterable[Any]) -> Failure | None:
+    def _refusal(self, told: Callable[[Exception], Failure], replies: Iterable[Any]) -> Failure | None:
         """The first refusal among the replies, as an error of this kind."""
         refusal = next((reply for reply in replies if isinstance(reply, redis.ResponseError)), None)
         if refusal is None:
             return None
         self._breaker.failed(refusal)
-        return kind(in_words(refusal))
+        return told(refusal)
 
     def _commands(self, served: Served) -> tuple[bytes, int]:
         """The commands, and how many they are."""
@@ -132,6 +128,10 @@ class RedisRecorder:
 
 
 _DECISIONS, _ACTIVITIES = DECISIONS.encode(), ACTIVITIES.encode()
+
+
+def _unrecorded(error: Exception) -> BufferUnavailableError:
+    return BufferUnavailableError(in_words(error))
 
 
 def _refused(replies: Any) -> bool:

@@ -10,7 +10,7 @@ from datetime import datetime
 from engine.feed_types import Seen
 from tracking.buffer import Buffer, BufferFullError, BufferUnavailableError, Waiting
 from tracking.events import Event, Rejection, parse
-from tracking.ledger import Ledger, LedgerUnavailableError
+from tracking.ledger import NOTHING_MISSED, Ledger, LedgerDamagedError, LedgerUnavailableError, seen_of
 from tracking.outages import Outages
 from tracking.owed import Owed
 from tracking.recorder import ALL_KEPT, EachRecorder, Recorder, records_of
@@ -81,7 +81,8 @@ class Tracker:
                     await self._spool.push(records_of(served), durable=False)
         if kept.forgotten is not None:
             self._problem(LEDGER, kept.forgotten)
-            self._owed.feed(served)
+            if not isinstance(kept.forgotten, LedgerDamagedError):
+                self._owed.feed(served)
             degraded.append(LEDGER)
         return degraded
 
@@ -89,13 +90,12 @@ class Tracker:
         """What the session was served and the viewer watched and hid; when the ledger is away what this worker still
         owes it, and the ledger's name.
         """
+        missed = self._owed.missed(user_id, session_id) if self._owed else NOTHING_MISSED
         try:
-            if self._owed:
-                await self._owed.settle()
-            return await self._ledger.read(user_id, session_id), []
+            return await self._ledger.read(user_id, session_id, missed), []
         except LedgerUnavailableError as error:
             self._problem(LEDGER, error)
-            return self._owed.seen(user_id, session_id), [LEDGER]
+            return seen_of((), (), (), missed), [LEDGER]
 
     async def backlog(self) -> dict[str, Waiting | None]:
         """What waits to be flushed, by durability; None where it cannot be told now."""
@@ -138,7 +138,8 @@ class Tracker:
             taken, durability = await EachRecorder(self._spool, self._ledger).take(events), self._spool.durability
         if taken.forgotten is not None:
             self._problem(LEDGER, taken.forgotten)
-            self._owed.acts(events)
+            if not isinstance(taken.forgotten, LedgerDamagedError):
+                self._owed.acts(events)
         return taken.known, durability
 
     def _problem(self, name: str, error: BaseException) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from tests.support.servers import Redis
 from tests.tracking.worlds import NOON, event, served
@@ -56,6 +57,46 @@ def test_what_happens_while_redis_is_away_counts_meanwhile_and_afterwards_for_al
     asyncio.run(asyncio.wait_for(story(), 60))
 
 
+def test_a_redis_that_takes_reads_alone_still_has_what_it_missed_heeded(tmp_path: Path, redis_server: Redis) -> None:
+    client = redis.Redis(host=redis_server.host, port=redis_server.port)
+
+    async def story() -> None:
+        one = worker(redis_server, tmp_path, timeout=5.0)
+        await one.record(served("f1", "AU:12"))
+        client.config_set("maxmemory", "1mb")
+        await one.record(served("f2", "AU:4"))
+        await one.accept([HIDE], NOON)
+        assert await known(one) == ((12, 4), (5,), (112, 104), [])
+        client.config_set("maxmemory", "0")
+        await one.close()
+        other = worker(redis_server, tmp_path / "other", timeout=5.0)
+        assert await known(other) == ((12, 4), (5,), (112, 104), [])
+        await other.close()
+
+    asyncio.run(story())
+
+
+def test_a_damaged_key_holds_up_nobody_elses_acts(redis_server: Redis) -> None:
+    client = redis.Redis(host=redis_server.host, port=redis_server.port, db=1)
+    client.set("hidden:8", "no set")
+    client.set("session:8:1", "no list")
+
+    async def story() -> None:
+        ledger = RedisLedger(RedisConfig(host=redis_server.host, port=redis_server.port, timeout=5.0))
+        owed = Owed(ledger)
+        owed.acts([event(n, "hide", user_id=8 - n % 2) for n in range(4)])
+        owed.feed(served("f1", "AU:1", user_id=8, session_id="8:1"))
+        owed.feed(served("f2", "AU:2"))
+        await owed.settle()
+        assert not owed
+        seen = await ledger.read(7, "7:1")
+        assert (seen.hidden_videos, seen.served_videos) == ((1,), (2,))
+        await owed.close()
+        await ledger.close()
+
+    asyncio.run(story())
+
+
 class Away(LocalLedger):
     """A ledger that takes nothing while it is `away`."""
 
@@ -75,9 +116,9 @@ def test_what_is_owed_is_bounded_and_what_is_given_up_is_counted(tmp_path: Path)
         for number in range(MOST_FEEDS + 2):
             owed.feed(served(f"f{number}", f"AU:{number + 1}", session_id=f"7:{number}"))
         assert (len(owed), owed.given_up) == (MOST_EVENTS + MOST_FEEDS, 5)
-        assert owed.seen(0, "x").hidden_videos == owed.seen(7, "7:1").served_videos == ()
-        assert owed.seen(3, "x").hidden_videos == (1,)
-        assert owed.seen(7, "7:2").served_videos == (3,)
+        assert owed.missed(0, "x") == owed.missed(MOST_EVENTS + 9, "7:1") == ([], [], [])
+        assert owed.missed(3, "x").hidden == [b"video:1"]
+        assert (len(owed.missed(7, "7:1").feeds), len(owed.missed(7, "7:2").feeds)) == (0, 1)
         with pytest.raises(LedgerUnavailableError):
             await owed.settle()
         assert len(owed) == MOST_EVENTS + MOST_FEEDS
