@@ -77,6 +77,11 @@ class FeedExchange:
         self.body, self.begun = bytearray(), False
         self.disconnected = self.response_complete = False
 
+    @property
+    def more_body(self) -> bool:
+        """Whether the body is not all there."""
+        return not self.begun
+
     def begin(self) -> Coroutine[Any, Any, None]:
         """What answers; the body is there."""
         self.begun = True

@@ -35,6 +35,15 @@ class Link(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
+    def abort(self) -> None:
+        self.closed = True
+
+    def pause_reading(self) -> None:
+        """Nobody sends by himself here."""
+
+    def resume_reading(self) -> None:
+        """Nobody sends by himself here."""
+
 
 class Clock:
     """Stands for the running loop; its timers are due when `pass_by` has come to them."""
