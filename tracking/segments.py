@@ -10,6 +10,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -65,8 +66,13 @@ class Segment:
         self.path, self.size, self._named = path, 0, False
         unlocked = path.with_suffix(".new")
         self._descriptor = os.open(unlocked, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        unlocked.rename(path)  # only now may others look at it, or they would take it for abandoned
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            unlocked.rename(path)  # only now may others look at it, or they would take it for abandoned
+        except OSError:
+            unlocked.unlink(missing_ok=True)
+            self.close()
+            raise
 
     def append(self, frames: bytes) -> None:
         """Hand frames to the operating system: they survive this process, not the machine. Raises OSError."""
@@ -82,13 +88,34 @@ class Segment:
             sync_folder(self.path.parent)
             self._named = True
 
+    def take_back(self, size: int) -> bool:
+        """Cut off what was appended behind `size` and never acknowledged. Returns whether the segment goes on; if not,
+        it is closed.
+
+        One in which whole records lay there ends: a flusher may have read them, and would look for the next ones behind
+        them. So does one that cannot be cut: a torn record must stay the last of its file.
+        """
+        try:
+            goes_on = next(read(self.path, size), None) is None
+            os.ftruncate(self._descriptor, size)
+        except OSError:
+            goes_on = False
+        self.size = size
+        if not goes_on:
+            self.close()
+        return goes_on
+
     @property
     def deleted(self) -> bool:
         """Whether the file has no name any more: what is appended is lost when this process ends."""
         return os.fstat(self._descriptor).st_nlink == 0
 
     def close(self) -> None:
-        """Release the lock; the file stays."""
+        """Release the lock; the file stays unless it holds no whole record."""
+        if self.size == 0:
+            with suppress(OSError):  # of a folder that is read-only now
+                self.path.unlink(missing_ok=True)
+                self.path.with_suffix(".offset").unlink(missing_ok=True)
         os.close(self._descriptor)
 
 

@@ -175,9 +175,10 @@ class Spool:
 
     def _written(self, kind: Kind, frames: bytes, durable: bool, since: float) -> bool:
         """Append to a segment; False when somebody deleted its file, so that nobody would ever read it."""
-        segment = None
+        segment, size = None, 0
         try:
             segment = self._segment(kind, durable, len(frames), since)
+            size = segment.size
             segment.append(frames)
             if durable:
                 segment.sync()
@@ -185,8 +186,8 @@ class Spool:
                 self._open.pop((kind, durable)).close()
                 return False
         except OSError as error:
-            if segment:  # a torn record must stay the last of its file
-                self._open.pop((kind, durable)).close()
+            if segment and not segment.take_back(size):
+                del self._open[kind, durable]
             raise BufferUnavailableError(f"spool: {error}") from error
         self._used += len(frames)
         return True
@@ -195,7 +196,7 @@ class Spool:
         """The segment to append to. What waits for the disk and what does not never share one."""
         current = self._open.get((kind, durable))
         if current is None or current.size >= self._segment_bytes:
-            self._measure()
+            self._measure_again()
             if current:
                 self._open.pop((kind, durable)).close()
             begun = int(since * 1e9) or time.time_ns()
@@ -206,17 +207,21 @@ class Spool:
 
     def _require(self, more: int) -> None:
         """Raise BufferFullError when there is no room for so many bytes."""
-        if self._used + more > self._cap and time.monotonic() - self._measured_at > MEASURE_SECONDS:
-            self._measure()
+        if self._used + more > self._cap:
+            self._measure_again()
         if self._used + more > self._cap:
             raise BufferFullError(f"spool: {self._folder} holds {self._used} of {self._cap} bytes")
 
-    def _measure(self) -> None:
-        """How many bytes wait in the folder, other processes' among them: what is stored does not count."""
+    def _measure_again(self) -> None:
+        """How many bytes wait in the folder, other processes' among them: what is stored does not count. Looks at every
+        file, on the event loop too, so it was done a moment ago or is done now.
+        """
+        if time.monotonic() - self._measured_at <= MEASURE_SECONDS:
+            return
         used = 0
         for path in self._segments():
             with suppress(FileNotFoundError):
-                used += path.stat().st_size - segments.noted(path)[0]
+                used += max(0, path.stat().st_size - segments.noted(path)[0])
         self._used, self._measured_at = used, time.monotonic()
 
     def _remember(self, ids: Iterator[str]) -> None:
@@ -261,15 +266,15 @@ class Spool:
 
     def _finished(self, path: Path, offset: int) -> bool:
         """Whether nobody appends to the segment and it ends here; if so, it is deleted."""
-        finished = segments.abandoned(path) and path.stat().st_size == offset
+        finished = segments.abandoned(path) and path.stat().st_size <= offset
         if finished:
             self._clear(path, offset)
         return finished
 
     def _clear(self, path: Path, offset: int) -> None:
         """Delete a segment that is stored to its end; keep what cannot be read beside it, for people."""
-        torn = path.stat().st_size - offset
-        if torn:
+        torn = path.stat().st_size - offset  # less than none where the writer took back what was read already
+        if torn > 0:
             log.warning("spool segment %s ends in %d bytes that are no whole record; kept as .torn", path.name, torn)
             path.rename(path.with_suffix(".torn"))
         path.unlink(missing_ok=True)
