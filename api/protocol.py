@@ -43,6 +43,7 @@ class ProblemProtocol(HttpToolsProtocol):
     _patience = REQUEST_SECONDS
     _unread_since: float | None = None
     """Since when the client takes no more of its answers (loop time)."""
+    _answering: Any = None
     _deaf = False
     """What comes is not understood any more, or too much."""
     _head: int | None = None
@@ -134,8 +135,13 @@ class ProblemProtocol(HttpToolsProtocol):
             task.add_done_callback(self.tasks.discard)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone, perhaps in the middle of a request."""
+        """The client is gone, perhaps in the middle of a request, and perhaps with others sent ahead."""
         super().connection_lost(exc)
+        self.pipeline.clear()
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+            self._answering = None
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
             self.timeout_keep_alive_task = None
@@ -194,6 +200,10 @@ class ProblemProtocol(HttpToolsProtocol):
         """The client takes more."""
         self._unread_since = None
         super().resume_writing()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answering = cycle  # `self.cycle` is the latest request, which may have been sent ahead
+        super()._start_asgi_task(cycle, app)
 
     def _is_for_the_door(self, service: Service) -> bool:
         """Whether this is a plain `POST /v1/feed`, and its turn. Who may ask how often is the framework's to say."""

@@ -124,3 +124,18 @@ def test_a_client_that_takes_no_answers_is_closed_when_it_had_its_time() -> None
         assert link.closed
 
     tell(story, clock)
+
+
+def test_a_client_that_leaves_with_requests_sent_ahead_leaves_nothing_to_do(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(protocol: ProblemProtocol, link: Link) -> None:
+        protocol.data_received(asked(path="/v1/events") * 9)
+        link.close()
+        protocol.connection_lost(None)
+        await answered(protocol)
+        assert (statuses(link), len(protocol.pipeline)) == ([], 0)
+
+    async def told() -> None:
+        await story(*connected())
+
+    asyncio.run(told())
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
