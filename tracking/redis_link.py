@@ -6,6 +6,7 @@ than the limit, Redis does not answer, the connection is dropped and all that wa
 """
 
 import asyncio
+import logging
 import ssl
 import time
 from collections import deque
@@ -17,6 +18,8 @@ import redis
 
 from tracking.redis_client import RedisConfig
 from tracking.redis_commands import Argument, Command, Script, pack
+
+log = logging.getLogger(__name__)
 
 Replies = list[Any]
 Exchange = tuple[int, "asyncio.Future[Replies]", float]
@@ -31,7 +34,8 @@ class RedisLink:
 
     Every exchange ends within `config.timeout` seconds, opening the connection included: with its replies, or with
     `redis.RedisError`, OSError or TimeoutError. A command that Redis refuses has its error among the replies. An
-    opening that takes longer (a distant Redis, TLS) goes on for `OPEN_SECONDS` without those that waited for it.
+    opening that takes longer (a distant Redis, TLS) goes on for `OPEN_SECONDS` without those that waited for it; why it
+    failed is told to those who wait for the next one.
     """
 
     def __init__(self, config: RedisConfig) -> None:
@@ -42,6 +46,8 @@ class RedisLink:
         self._connection: _Connection | None = None
         self._ahead: float | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._refusal = ""
+        """What the last opening failed of; empty after one that did not."""
         self._watch: asyncio.TimerHandle | None = None
 
     def send(self, commands: Sequence[Command]) -> "asyncio.Future[Replies]":
@@ -60,7 +66,7 @@ class RedisLink:
             self._connection.send(packed, exchange)
         else:
             self._gathered.append((packed, exchange))
-            if self._opening is None:
+            if self._opening is None or self._opening.done():  # done: somebody cancelled all tasks
                 self._opening = loop.create_task(self._open(loop), name="redis")
         if self._watch is None:
             self._watch = loop.call_later(self._config.timeout, self._look, loop)
@@ -96,14 +102,28 @@ class RedisLink:
                     lambda: _Connection(self._lost), config.host, config.port, **self._encrypted
                 )
                 await self._greet(made, loop)
-        except (redis.RedisError, OSError) as error:
-            self._opening = None
-            self._drop(config.tls.refused(error) if config.tls and isinstance(error, ssl.SSLError) else error)
+        except Exception as error:
+            self._opening, reason = None, self._reason(error)
+            self._refusal = str(reason)
+            self._drop(reason)
             return
-        self._opening, self._connection = None, made
+        self._opening, self._connection, self._refusal = None, made, ""
         gathered, self._gathered = self._gathered, []
         for packed, exchange in gathered:
             made.send(packed, exchange)
+
+    def _reason(self, error: Exception) -> redis.RedisError | OSError:
+        """Why an opening failed. What nobody thought of is logged with its trace, once while it stays the same."""
+        if self._config.tls and isinstance(error, ssl.SSLError):
+            return self._config.tls.refused(error)
+        if isinstance(error, TimeoutError):
+            return TimeoutError(str(error) or f"no connection within {OPEN_SECONDS:g} s")
+        if isinstance(error, redis.RedisError | OSError):
+            return error
+        reason = redis.ConnectionError(f"no connection can be opened: {type(error).__name__}: {error}")
+        if str(reason) != self._refusal:
+            log.error("redis: %s", reason, exc_info=error)
+        return reason
 
     async def _greet(self, made: "_Connection", loop: asyncio.AbstractEventLoop) -> None:
         """Give the password and the database, and set our clock. Raises what Redis has against it."""
@@ -113,7 +133,10 @@ class RedisLink:
         greeting: asyncio.Future[Replies] = loop.create_future()
         made.send(b"".join([pack(command) for command in hello]), (len(hello), greeting, loop.time()))
         try:
-            *_, (seconds, microseconds) = successes(await greeting)
+            *_, clock = successes(await greeting)
+            if not isinstance(clock, list):
+                raise redis.InvalidResponse(f"this is not Redis: it takes {clock!r} for the time")
+            seconds, microseconds = clock
             self._ahead = int(seconds) + int(microseconds) / 1e6 - loop.time()
         except BaseException:
             made.transport.abort()
@@ -153,7 +176,8 @@ class RedisLink:
         if left > 0:
             self._watch = loop.call_later(left, self._look, loop)
         elif oldest is again:
-            late = TimeoutError(f"no answer within {self._config.timeout:g} s")
+            before = f"; the last opening failed: {self._refusal}" if self._refusal else ""
+            late = TimeoutError(f"no answer within {self._config.timeout:g} s{before}")
             if self._connection:
                 self._drop(late)
             else:
