@@ -10,7 +10,7 @@ from datetime import datetime
 from engine.feed_types import Seen
 from tracking.buffer import Buffer, BufferFullError, BufferUnavailableError, Waiting
 from tracking.events import Event, Rejection, parse
-from tracking.ledger import NOTHING_MISSED, Ledger, LedgerDamagedError, LedgerUnavailableError, seen_of
+from tracking.ledger import MARKS, NOTHING_MISSED, Ledger, LedgerDamagedError, LedgerUnavailableError, seen_of
 from tracking.outages import Outages
 from tracking.owed import Owed
 from tracking.recorder import ALL_KEPT, EachRecorder, Recorder, records_of
@@ -73,13 +73,17 @@ class Tracker:
             self._outages.answered(BUFFER, LEDGER)
             return []
         degraded = []
-        if kept.unrecorded is not None:
+        if kept.unrecorded is None:
+            self._outages.answered(BUFFER)
+        else:
             self._problem(BUFFER, kept.unrecorded)
             degraded.append(BUFFER)
             if self._spool is not self._buffer:
                 with suppress(BufferUnavailableError, BufferFullError):
                     await self._spool.push(records_of(served), durable=False)
-        if kept.forgotten is not None:
+        if kept.forgotten is None:
+            self._outages.answered(LEDGER)
+        else:
             self._problem(LEDGER, kept.forgotten)
             if not isinstance(kept.forgotten, LedgerDamagedError):
                 self._owed.feed(served)
@@ -92,10 +96,13 @@ class Tracker:
         """
         missed = self._owed.missed(user_id, session_id) if self._owed else NOTHING_MISSED
         try:
-            return await self._ledger.read(user_id, session_id, missed), []
+            seen = await self._ledger.read(user_id, session_id, missed)
         except LedgerUnavailableError as error:
-            self._problem(LEDGER, error)
+            self._problem(LEDGER, error, reading=True)
             return seen_of((), (), (), missed), [LEDGER]
+        if self._outages.away:
+            self._outages.answered(LEDGER, reading=True)
+        return seen, []
 
     async def backlog(self) -> dict[str, Waiting | None]:
         """What waits to be flushed, by durability; None where it cannot be told now."""
@@ -122,8 +129,9 @@ class Tracker:
         try:
             feeds = await self._ledger.latest_feeds(feedless)
         except LedgerUnavailableError as error:
-            self._problem(LEDGER, error)
+            self._problem(LEDGER, error, reading=True)
             return events
+        self._outages.answered(LEDGER, reading=True)
         return [replace(event, feed_id=event.feed_id or feeds.get(event.event_id)) for event in events]
 
     async def _take(self, events: list[Event]) -> tuple[frozenset[str], str]:
@@ -140,8 +148,10 @@ class Tracker:
             self._problem(LEDGER, taken.forgotten)
             if not isinstance(taken.forgotten, LedgerDamagedError):
                 self._owed.acts(events)
+        elif self._outages.away and any(event.event_type in MARKS and event.item for event in events):
+            self._outages.answered(LEDGER)
         return taken.known, durability
 
-    def _problem(self, name: str, error: BaseException) -> None:
+    def _problem(self, name: str, error: BaseException, *, reading: bool = False) -> None:
         self.problems[name] += 1
-        self._outages.failed(name, error)
+        self._outages.failed(name, error, reading=reading)

@@ -1,4 +1,4 @@
-"""What the ledger missed counts meanwhile, and afterwards for every worker; the log has two lines an outage."""
+"""What the ledger missed counts meanwhile, and afterwards for every worker."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +13,6 @@ from tests.tracking.worlds import NOON, event, served
 from tracking.events import Event
 from tracking.ledger import LedgerUnavailableError
 from tracking.local_ledger import LocalLedger
-from tracking.outages import CALM_SECONDS, Outages
 from tracking.owed import MOST_EVENTS, MOST_FEEDS, Owed
 from tracking.redis_buffer import RedisBuffer
 from tracking.redis_client import RedisConfig
@@ -131,19 +130,3 @@ def test_what_is_owed_is_bounded_and_what_is_given_up_is_counted(tmp_path: Path)
         await ledger.close()
 
     asyncio.run(story())
-
-
-def test_an_outage_is_two_lines_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    now = [0.0]
-    outages = Outages(lambda: now[0])
-    for _ in range(500):
-        outages.failed("session_ledger", OSError("gone"))
-        outages.answered("session_ledger", "activity_buffer")  # as one that takes reads alone
-        now[0] += 0.01
-    now[0] += CALM_SECONDS
-    for _ in range(3):
-        outages.answered("session_ledger")
-    assert [record.message for record in caplog.records] == [
-        "session_ledger does not answer: gone",
-        "session_ledger answers again; it failed 500 times in 5 s",
-    ]
