@@ -138,8 +138,11 @@ class RedisLink:
                 raise redis.InvalidResponse(f"this is not Redis: it takes {clock!r} for the time")
             seconds, microseconds = clock
             self._ahead = int(seconds) + int(microseconds) / 1e6 - loop.time()
-        except BaseException:
+        except BaseException as error:
             made.transport.abort()
+            refusal = next((reply for reply in made.replies if isinstance(reply, redis.ResponseError)), None)
+            if refusal and isinstance(error, redis.ConnectionError | OSError):  # it said why before it hung up
+                raise refusal from error
             raise
 
     def _lost(self, connection: "_Connection", error: Exception) -> None:
@@ -212,7 +215,8 @@ class _Connection(asyncio.Protocol):
         self._reader = hiredis.Reader(
             protocolError=redis.InvalidResponse, replyError=redis.ResponseError, notEnoughData=_NOTHING
         )
-        self._replies: Replies = []
+        self.replies: Replies = []
+        """Those of the oldest exchange, until they are all there."""
 
     def send(self, packed: bytes, exchange: Exchange) -> None:
         """Send commands whose replies belong to `exchange`, in one write with what others send in this turn."""
@@ -239,11 +243,11 @@ class _Connection(asyncio.Protocol):
         self._reader.feed(data)
         wrong = None
         try:
-            self._replies.extend(iter(self._reader.gets, _NOTHING))
+            self.replies.extend(iter(self._reader.gets, _NOTHING))
         except redis.InvalidResponse as error:
             wrong = error
         self._give()
-        if self._replies and not self.exchanges:
+        if self.replies and not self.exchanges:
             wrong = redis.InvalidResponse("a reply that nobody waits for")
         if wrong is not None:
             self.connection_lost(redis.InvalidResponse(f"this is not Redis: {wrong}"))
@@ -251,7 +255,7 @@ class _Connection(asyncio.Protocol):
 
     def _give(self) -> None:
         """Give the exchanges whose replies are all there what they wait for."""
-        replies, exchanges, begin = self._replies, self.exchanges, 0
+        replies, exchanges, begin = self.replies, self.exchanges, 0
         while exchanges:
             wanted, future, _ = exchanges[0]
             end = begin + wanted

@@ -21,10 +21,10 @@ TIME = b"*2\r\n$1\r\n1\r\n$1\r\n0\r\n"
 
 
 class Listener:
-    """Takes connections and answers whatever comes with `said`, `after` so many seconds."""
+    """Takes connections and answers whatever comes with `said`, `after` so many seconds; then it may hang up."""
 
-    def __init__(self, said: bytes, after: float = 0.0) -> None:
-        self.said, self.after, self.accepted = said, after, 0
+    def __init__(self, said: bytes, after: float = 0.0, *, hangs_up: bool = False) -> None:
+        self.said, self.after, self.hangs_up, self.accepted = said, after, hangs_up, 0
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
@@ -32,6 +32,8 @@ class Listener:
             while await reader.read(1 << 16):
                 await asyncio.sleep(self.after)
                 writer.write(self.said)
+                if self.hangs_up:
+                    return
         finally:
             writer.close()
 
@@ -152,3 +154,36 @@ def test_a_link_whose_opening_was_cancelled_opens_again(redis_server: Redis) -> 
         return found
 
     assert asyncio.run(story()) == [b"PONG"]
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"-ERR max number of clients reached\r\n", "max number of clients reached"),
+        (b"", "connection closed"),
+        (b"+OK\r\n" + TIME, "connection closed"),
+    ],
+)
+def test_a_server_that_hangs_up_is_not_waited_for_and_what_it_said_is_told(said: bytes, why: str) -> None:
+    async def story(link: RedisLink, listener: Listener) -> None:
+        for _ in range(2):
+            assert why in str(await refusal(link))
+
+    tell(Listener(said, hangs_up=True), story)
+
+
+def test_a_redis_that_takes_no_more_clients_says_so(redis_server: Redis) -> None:
+    client = redis.Redis(host=redis_server.host, port=redis_server.port)
+    client.config_set("maxclients", 1)
+
+    async def story() -> str:
+        link = RedisLink(RedisConfig(host=redis_server.host, port=redis_server.port, timeout=5.0))
+        try:
+            return str(await refusal(link))
+        finally:
+            await link.close()
+
+    try:
+        assert "max number of clients reached" in asyncio.run(story())
+    finally:
+        client.config_set("maxclients", 10_000)
