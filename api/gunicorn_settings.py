@@ -9,8 +9,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from api import metrics_folders
-from api.heartbeats import Heartbeats
+from api import metrics_folders, spare
+from api.heartbeats import HOST, Heartbeats
 from api.settings import ServiceSettings, SettingsError, load, prepare_workers
 
 
@@ -18,14 +18,16 @@ def _prepared() -> ServiceSettings:
     """The settings, checked; what must be in the environment before numpy and prometheus are imported is there."""
     try:
         settings = load()
-        prepare_workers(metrics_folders.of(settings.data_dir, "serve"))
-        metrics_folders.begin(settings.data_dir, "serve")
+        folder = metrics_folders.of(settings.data_dir, "serve")
+        prepare_workers(folder)
         from api import preflight
 
         preflight.check(settings, "serve")
     except SettingsError as error:
         sys.stderr.write("".join(f"{problem.setting}: {problem.reason}\n" for problem in error.problems))
         sys.exit(2)
+    metrics_folders.begin(settings.data_dir, "serve")
+    prepare_workers(metrics_folders.with_room(folder))  # for this process too: with --preload it counts
     return settings
 
 
@@ -36,15 +38,40 @@ def _worker_class() -> Any:
     return type("Worker", (base,), {"CONFIG_KWARGS": {**base.CONFIG_KWARGS, **options}})
 
 
+def post_fork(server: Any, worker: Any) -> None:
+    """A worker begins: where there is room for its metrics, on the disk or in memory, is settled first."""
+    prepare_workers(metrics_folders.with_room(_folder))
+
+
+def post_worker_init(worker: Any) -> None:
+    """The application is there: take the room of its metrics, or end, so that another worker looks for it anew."""
+    from api import metrics, metrics_files
+
+    metrics.short_feeds.inc(0)  # with --preload a worker has no files yet
+    try:
+        metrics_files.reserve(_folder, worker.pid)
+    except OSError as error:
+        worker.log.error("no room for this worker's metrics: %s", error)
+        sys.exit(1)
+
+
 def child_exit(server: Any, worker: Any) -> None:
     """A worker has ended: what it counted stays counted, and it is no longer listed."""
     from api import metrics_files
 
-    metrics_files.bury(metrics_folders.of(_settings.data_dir, "serve"), worker.pid)
-    Heartbeats(_settings.data_dir / "workers").remove(worker.pid)
+    metrics_files.bury(_folder, worker.pid)
+    _heartbeats.remove(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    """The parent ends: nothing stays in memory, unless workers of another one (after SIGUSR2) still run here."""
+    if not any(state["host"] == HOST for state in _heartbeats.alive("serve")):
+        spare.clear(_folder)
+        spare.clear(_heartbeats.folder)
 
 
 _settings = _prepared()
+_folder, _heartbeats = metrics_folders.of(_settings.data_dir, "serve"), Heartbeats(_settings.data_dir / "workers")
 forwarded_allow_ips = _settings.forwarded_allow_ips
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers

@@ -1,4 +1,4 @@
-"""A whole service on a disk that fills up.
+"""A whole service on a disk that fills up, under its own parent and under gunicorn.
 
 The disk is a real one of a few megabytes where mounting one is allowed. Everywhere the same story is told of folders
 that take no files, which every process finds out in its own way as well.
@@ -15,6 +15,7 @@ import pytest
 
 from api import spare
 from tests.api.server import ROOT, Server
+from tests.api.test_gunicorn import COMMAND
 from tests.support.prebuilt import Furnish
 from tests.support.waiting import eventually
 
@@ -157,4 +158,22 @@ def test_a_service_on_a_full_disk_outlives_sighup_a_killed_worker_and_a_rolling_
     eventually(lambda: complains(small))
     small.free()
     eventually(lambda: small.http.get("/health").json()["status"] == "ok")
+    ends_well(small)
+
+
+def test_gunicorn_on_a_full_disk_starts_another_worker_for_a_killed_one_and_for_all_after_sighup(
+    small: Refusing, furnish: Furnish
+) -> None:
+    small.begin(furnish, COMMAND)
+    small.wait_until()
+    eventually(lambda: len(small.pids("serve")) == 1)
+    feeds(small)
+    small.fill()
+    parent = small.process
+    assert parent
+    replaced(small, lambda pid: os.kill(pid, signal.SIGKILL))
+    small.fill()
+    replaced(small, lambda pid: parent.send_signal(signal.SIGHUP))
+    eventually(lambda: complains(small))
+    small.free()
     ends_well(small)
