@@ -1,12 +1,15 @@
-"""What a worker does when the current snapshot is damaged."""
+"""What a worker does when a pointer moves, when the current snapshot is damaged, and when the disk takes nothing."""
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from api import metrics, runtime, spare
+from api.keeper import Keeper
 from api.operations import Operations
 from api.runtime import Runtime
 from api.settings import load
@@ -15,6 +18,9 @@ from engine.build.build import build
 from engine.config import EngineConfig
 from tests.engine.build.worlds import tables, video
 from tracking.policies import PolicyStore
+
+LIVE_SECONDS = 2.0
+"""Within these a new version is live everywhere. How long the work takes depends on the machine; the waits do not."""
 
 
 def test_a_damaged_snapshot_is_told_rebuilt_once_and_taken_when_it_is_whole_again(
@@ -129,3 +135,49 @@ def test_what_a_worker_counted_last_is_told_before_it_stops(tmp_path: Path, monk
     before = short_feeds()
     asyncio.run(count_and_stop())
     assert short_feeds() == before + 1
+
+
+def test_what_a_worker_waits_by_design_before_a_new_version_is_in_use_is_under_two_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    store = SnapshotStore(tmp_path / "snapshots")
+    store.publish(*build(tables(videos=[video(1)]), EngineConfig()))
+    worker, waits = Runtime(load(), store, PolicyStore(tmp_path / "policies")), list[float]()
+
+    async def pass_over(seconds: float) -> None:
+        if worker.generation > 1:
+            raise asyncio.CancelledError
+        waits.append(seconds)
+
+    @contextmanager
+    def last_in_turn(path: Path, seconds: float) -> Iterator[None]:
+        waits.append(seconds)
+        yield
+
+    async def follow() -> None:
+        await worker._look()
+        monkeypatch.setattr(asyncio, "sleep", pass_over)
+        monkeypatch.setattr(runtime, "in_turn", last_in_turn)
+        store.publish(*build(tables(videos=[video(1), video(2)]), EngineConfig()))
+        with suppress(asyncio.CancelledError):
+            await worker._watch()
+
+    asyncio.run(follow())
+    assert waits == [runtime.POLL_SECONDS, runtime.TURN_SECONDS]
+    assert sum(waits) < LIVE_SECONDS
+
+
+def test_what_was_flushed_is_learnt_without_a_wait_in_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    keeper, did = Keeper(load(), None), list[str]()
+
+    def wait(seconds: float) -> bool:
+        did.append("wait")
+        return did.count("wait") > 2
+
+    monkeypatch.setattr(keeper._stopping, "wait", wait)
+    monkeypatch.setattr(keeper, "_flush", lambda force: did.append("flush") or "")
+    monkeypatch.setattr(keeper, "_learn", lambda: did.append("learn") or "")
+    keeper._run()
+    assert did == ["learn", *["wait", "flush", "learn"] * 2, "wait", "flush", "learn"]

@@ -1,4 +1,7 @@
-"""Learning in the running service: live in every worker at once, and killed at any moment without a trace."""
+"""Learning in the running service: live in every worker, and killed at any moment without a trace.
+
+How soon it is live depends on the machine; what the design waits for is held by `tests/api/test_runtime.py`.
+"""
 
 import os
 import random
