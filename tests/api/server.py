@@ -42,17 +42,23 @@ class Server:
         return self
 
     def wait_until(self, path: str = "/readyz", status: int = 200) -> httpx.Response:
-        """The first answer of this status."""
+        """The first answer of this status. Ready is the service when every worker is: any of them may be asked next."""
         limit = time.monotonic() + PATIENCE
         while time.monotonic() < limit:
             try:
                 answer = self.http.get(path)
                 if answer.status_code == status:
+                    if path == "/readyz" and status == 200:
+                        eventually(self._is_everyone_ready)
                     return answer
             except httpx.TransportError:
                 pass
             time.sleep(0.05)
         raise AssertionError(f"{path} did not answer {status}: {(self.folder / 'output').read_text()[-4000:]}")
+
+    def _is_everyone_ready(self) -> bool:
+        ready = [state for state in self.http.get("/health").json()["workers"] if state["ready"]]
+        return len(ready) >= int(self.environment.get("WORKERS", "1"))
 
     @property
     def admin(self) -> dict[str, str]:
