@@ -87,8 +87,7 @@ class ProblemProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins; what only the framework needs waits until it is known that it gets the request."""
-        self._await(REQUEST_SECONDS)
-        self._head = 0
+        self._awaited_since, self._patience, self._head = self.loop.time(), REQUEST_SECONDS, 0
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:

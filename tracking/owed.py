@@ -68,6 +68,8 @@ class Owed:
         self._telling: asyncio.Task[None] | None = None
         self.given_up = 0
         """How many were never told."""
+        self.anything = False
+        """Whether there may be something; every request asks."""
 
     def __len__(self) -> int:
         return self._feeds.count + self._events.count
@@ -121,6 +123,7 @@ class Owed:
         if not enough and not self.given_up:
             log.warning("the memory of sessions is away for so long that the oldest of what it missed is given up")
         self.given_up += not enough
+        self.anything = True
         if self._telling is None or self._telling.done():
             self._telling = asyncio.get_running_loop().create_task(self._tell(), name="owed")
 
@@ -130,3 +133,4 @@ class Owed:
             await asyncio.sleep(RETRY_SECONDS)
             with suppress(LedgerUnavailableError):
                 await self.settle()
+        self.anything = False

@@ -70,7 +70,8 @@ class Tracker:
         """
         kept = await self._recorder.keep(served)
         if kept is ALL_KEPT:
-            self._outages.answered(BUFFER, LEDGER)
+            if self._outages.away:
+                self._outages.answered(BUFFER, LEDGER)
             return []
         degraded = []
         if kept.unrecorded is None:
@@ -94,7 +95,7 @@ class Tracker:
         """What the session was served and the viewer watched and hid; when the ledger is away what this worker still
         owes it, and the ledger's name.
         """
-        missed = self._owed.missed(user_id, session_id) if self._owed else NOTHING_MISSED
+        missed = self._owed.missed(user_id, session_id) if self._owed.anything else NOTHING_MISSED
         try:
             seen = await self._ledger.read(user_id, session_id, missed)
         except LedgerUnavailableError as error:
