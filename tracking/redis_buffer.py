@@ -52,7 +52,7 @@ def _kind(key: str) -> Kind:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Whatever goes wrong with Redis is one error of the buffer."""
     try:
         yield
@@ -116,7 +116,7 @@ class RedisBuffer:
 
     def waiting(self) -> Waiting:
         """What waits or was taken and not acknowledged, from totals: its cost does not grow with the backlog."""
-        with _told():
+        with told():
             self._adopt()
             with self._patient.pipeline(transaction=False) as pipeline:
                 pipeline.hmget(SUMS, *TOTALS.values(), "bytes")
@@ -135,7 +135,7 @@ class RedisBuffer:
     def take(self, limit: int) -> Batch | None:
         """Hold, claim the oldest lists that are free, and read them."""
         self.hold()
-        with _told():
+        with told():
             claimed = self._claim(keys=[DRAINING, WAITING, SUMS], args=[limit, self._lease])
             with self._patient.pipeline(transaction=False) as pipeline:
                 for key in claimed:
@@ -152,7 +152,7 @@ class RedisBuffer:
 
     def hold(self, *, older_seconds: float = 0.0) -> None:
         """Rename every waiting list that began so long ago out of the reach of pushes and of expiry."""
-        with _told():
+        with told():
             self._adopt()
             before: float | str = "+inf"
             if older_seconds:
@@ -165,7 +165,7 @@ class RedisBuffer:
         """Forget the batch's lists."""
         assert isinstance(batch.handle, dict)
         arguments = [part for key, size in batch.handle.items() for part in (key, TOTALS[_kind(key)], size)]
-        with _told():
+        with told():
             self._forget(keys=[DRAINING, SUMS], args=arguments)
 
     def release(self, batch: Batch) -> None:
@@ -175,12 +175,12 @@ class RedisBuffer:
 
     def recover(self) -> None:
         """Let lists that a flusher took and never acknowledged be taken at once, not when their lease ends."""
-        with _told():
+        with told():
             taken: list[Any] = self._patient.zrangebyscore(DRAINING, 0, "+inf")
         self._free([key.decode() for key in taken])
 
     def _free(self, keys: Sequence[str]) -> None:
-        with _told():
+        with told():
             self._release(keys=[DRAINING], args=[part for key in keys for part in (_begun(key) - FREE, key)])
 
     def _adopt(self) -> None:
@@ -202,7 +202,7 @@ class RedisBuffer:
 
         Raises BufferUnavailableError, also while Redis reads its files.
         """
-        with _told():
+        with told():
             found: Any = self._patient.info()
             if found.get("loading"):  # its settings are not in force yet
                 raise redis.BusyLoadingError("Redis is loading its files")
@@ -210,7 +210,7 @@ class RedisBuffer:
 
     def hints(self) -> list[str]:
         """What could be safer without being wrong; empty too where Redis does not tell its settings."""
-        with _told():
+        with told():
             try:
                 rules: Any = self._patient.config_get("appendfsync")
             except redis.ResponseError:

@@ -6,10 +6,8 @@ answers and has nothing. What waited there is lost, and nobody else would say so
 
 from uuid import uuid4
 
-import redis
-
-from tracking.buffer import BufferUnavailableError
-from tracking.redis_client import RedisConfig, in_words, patient_client
+from tracking.redis_buffer import told
+from tracking.redis_client import RedisConfig, patient_client
 
 MARK = "activity_mark"
 
@@ -22,14 +20,8 @@ class RedisMark:
 
     def gone(self) -> bool:
         """Whether Redis was emptied since the last look; the first look cannot tell. Raises BufferUnavailableError."""
-        try:
+        with told():
             self._client.set(MARK, uuid4().hex, nx=True)
             found = self._client.get(MARK)
-        except (redis.RedisError, OSError) as error:
-            raise BufferUnavailableError(in_words(error)) from error
         before, self._known = self._known, found if isinstance(found, bytes) else b""
         return before not in (b"", self._known)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
